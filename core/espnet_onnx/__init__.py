@@ -1,0 +1,43 @@
+"""espnet-onnx: ESPnet speech models as ONNX bundles that run without PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .hookspecs import hookimpl
+    from .runtime import load
+    from .types import Component, Declined, Graph, Node, Part, Quantise
+
+__version__ = "1.0.0"
+
+# Resolved on first use, so that `import espnet_onnx` stays light.
+_HOME = {
+    "Component": "types",
+    "Declined": "types",
+    "Graph": "types",
+    "Node": "types",
+    "Part": "types",
+    "Quantise": "types",
+    "hookimpl": "hookspecs",
+    "load": "runtime",
+}
+
+__all__ = [
+    "Component",
+    "Declined",
+    "Graph",
+    "Node",
+    "Part",
+    "Quantise",
+    "__version__",
+    "hookimpl",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
