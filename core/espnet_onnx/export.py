@@ -1,0 +1,217 @@
+"""load -> resolve -> trace -> parity -> fuse -> parity -> quantise -> parity -> bundle."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import importlib_metadata
+
+from . import bundle as bundles
+from . import components, loader, sources
+from .bundle import Manifest, NodeEntry
+from .errors import CheckFailed, DispatchError, InputError, ModelError
+from .graphs import GraphBuilder
+from .manager import Manager
+from .resolver import Claim, require, resolve
+from .runtime import load
+from .tracer import OPSET
+
+__all__ = ["ASRModelExport", "Exported", "export"]
+
+PRECISIONS = ("fp32", "int8")
+
+
+@attrs.frozen
+class Exported:
+    """What an export made.
+
+    Attributes:
+        bundle: the folder.
+        manifest: what it says of itself.
+        failed: graphs whose parity failed and which `keep_going` kept.
+        dropped: checkpoint keys that no inference needs.
+    """
+
+    bundle: Path
+    manifest: Manifest
+    failed: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+
+def export(
+    model: Any,
+    bundle: str | Path,
+    *,
+    task: str | None = None,
+    precision: Sequence[str] = ("fp32",),
+    prefer: Sequence[str] = (),
+    without: Sequence[str] = (),
+    role: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    keep_going: bool = False,
+    keep_slower: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    cache: str | Path | None = None,
+    manager: Manager | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Exported:
+    """Turn an ESPnet model into a bundle. The model itself comes back unchanged.
+
+    Args:
+        model: a zoo tag, a packed zip, a model folder, or a live ESPnet `Speech2Text`.
+        bundle: the folder to write; it appears whole or not at all.
+        task: the ESPnet task that loads the model; None finds it from the config.
+        precision: of "fp32" and "int8", the first is the bundle's default.
+        prefer: plugins that win where two claim the same component.
+        without: plugins to leave out.
+        role: export only the first component of this role, as a bundle of its own.
+        decoding: search settings that become the bundle's defaults (`beam_size`, ...).
+        keep_going: keep graphs that fail parity; the manifest then names them.
+        keep_slower: keep int8 graphs that ran slower here than fp32.
+        overwrite: replace a bundle that is there already.
+        threads: threads of the checks.
+        cache: where zoo models and unpacked zips are kept.
+        manager: plugins to use; None finds the installed ones.
+        progress: told of each step.
+
+    Raises:
+        InputError: the model cannot be read, is not supported, or `bundle` cannot be written.
+        CheckFailed: a graph's parity is outside its tolerance.
+    """
+    _known_precisions(precision)
+    manager = manager or Manager.load(prefer=prefer, without=without)
+    with bundles.staging(bundle, overwrite=overwrite) as folder:
+        progress("load")
+        loaded = _load(model, task, cache)
+        root, _ = components.root(
+            loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
+        )
+        claim = _subtree(resolve(root, manager), role)
+        require(claim)
+        builder = GraphBuilder(
+            folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
+        )
+        tree = _write_node(claim, builder, folder)
+        manifest = _manifest(tree, claim, builder, manager, precision, decoding, loaded, folder)
+        bundles.write_manifest(folder, manifest)
+        progress("try the bundle")
+        _try_out(folder, manifest, manager, threads)
+    return Exported(Path(bundle), manifest, tuple(builder.failed), tuple(loaded.dropped))
+
+
+def _known_precisions(precision: Sequence[str]) -> None:
+    unknown = [p for p in precision if p not in PRECISIONS]
+    if unknown or not precision:
+        raise InputError(f"precision {', '.join(unknown) or '(none)'}: use fp32, int8 or both")
+
+
+def _load(model: Any, task: str | None, cache: str | Path | None) -> loader.Loaded:
+    if not isinstance(model, str | Path):
+        return loader.from_live(model)
+    source = sources.find(model, cache=cache)
+    if source.weights is None:
+        raise ModelError(f"{model}: a config without weights: give the model's folder, zip or tag")
+    return loader.load_model(source, task)
+
+
+def _subtree(claim: Claim, role: str | None) -> Claim:
+    if role is None:
+        return claim
+    for candidate in claim.walk():
+        if candidate.component.role == role:
+            return candidate
+    roles = sorted({c.component.role for c in claim.walk()})
+    raise DispatchError(f"the model has no component of role {role!r}: it has {', '.join(roles)}")
+
+
+def _write_node(claim: Claim, builder: GraphBuilder, folder: Path) -> NodeEntry:
+    assert claim.part is not None and claim.plugin is not None
+    graphs = builder.build(claim)
+    files = {}
+    for name, source in claim.part.files.items():
+        relative = f"files/{claim.path + '.' if claim.path else ''}{name}"
+        (folder / "files").mkdir(exist_ok=True)
+        shutil.copyfile(source, folder / relative)
+        files[name] = relative
+    children = {name: _write_node(c, builder, folder) for name, c in claim.children.items()}
+    config = {k: v for k, v in claim.part.config.items() if k not in ("decoding", "limits")}
+    return NodeEntry(claim.part.kind, claim.plugin, config, graphs, files, children)
+
+
+def _manifest(
+    tree: NodeEntry,
+    claim: Claim,
+    builder: GraphBuilder,
+    manager: Manager,
+    precision: Sequence[str],
+    decoding: Mapping[str, Any] | None,
+    loaded: loader.Loaded,
+    folder: Path,
+) -> Manifest:
+    assert claim.part is not None
+    limits: dict[str, Any] = {}
+    for c in claim.walk():
+        if c.part and "limits" in c.part.config:
+            limits.update({f"{c.path}.{k}".strip("."): v for k, v in c.part.config["limits"].items()})
+    files = {
+        path.relative_to(folder).as_posix(): bundles.digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".pid"
+    }
+    return Manifest(
+        format=bundles.FORMAT,
+        tree=tree,
+        precisions=list(precision),
+        files=files,
+        plugins=_plugins(claim, manager),
+        versions=_versions(),
+        decoding={**claim.part.config.get("decoding", {}), **(decoding or {})},
+        parity=list(builder.failed) or "passed",
+        limits=limits,
+        source=loaded.name,
+    )
+
+
+def _plugins(claim: Claim, manager: Manager) -> dict[str, dict[str, str]]:
+    used = sorted({c.plugin for c in claim.walk() if c.plugin})
+    return {
+        name: {
+            "distribution": manager.plugins[name].distribution,
+            "version": manager.plugins[name].version,
+        }
+        for name in used
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("espnet-onnx", "espnet", "torch", "onnx", "onnxscript", "onnxruntime")
+    versions = {"opset": str(OPSET)}
+    for name in names:
+        try:
+            versions[name] = importlib_metadata.version(name)
+        except importlib_metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
+
+
+def _try_out(folder: Path, manifest: Manifest, manager: Manager, threads: int | None) -> None:
+    for precision in manifest.precisions:
+        runtime = load(folder, precision=precision, threads=threads, manager=manager, verify=False)
+        check = getattr(runtime, "self_check", None)
+        if check is not None and (problem := check()):
+            raise CheckFailed(f"the {precision} bundle does not run: {problem}")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ASRModelExport":
+        from .compat import ASRModelExport
+
+        return ASRModelExport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+

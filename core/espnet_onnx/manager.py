@@ -1,0 +1,185 @@
+"""Finds the plugins, keeps a broken one from breaking the rest, and gets exactly one answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import attrs
+import importlib_metadata
+import pluggy
+
+from . import hookspecs
+from .errors import DispatchError
+from .hookspecs import API_VERSION, PROJECT
+
+__all__ = ["Answer", "Manager", "Plugin", "Skipped"]
+
+GROUP = "espnet_onnx"
+log = logging.getLogger("espnet_onnx")
+
+
+@attrs.frozen
+class Plugin:
+    """A plugin that loaded: entry-point name, module, and the distribution that brought it."""
+
+    name: str
+    module: Any = attrs.field(repr=False)
+    distribution: str = ""
+    version: str = ""
+
+
+@attrs.frozen
+class Skipped:
+    """A plugin that did not load, and why, in one line."""
+
+    name: str
+    reason: str
+
+
+@attrs.frozen
+class Answer:
+    """What one plugin said."""
+
+    plugin: str
+    value: Any
+
+
+def one_line(error: BaseException) -> str:
+    """Type and first line of an exception's text."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _reraise() -> bool:
+    return os.environ.get("ESPNET_ONNX_RAISE") == "1"
+
+
+class Manager:
+    """The plugins in use and the only way to ask them anything.
+
+    Attributes:
+        plugins: name -> plugin, those that loaded, by name.
+        skipped: those that did not, with the reason.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[Plugin],
+        skipped: Iterable[Skipped] = (),
+        prefer: Sequence[str] = (),
+    ) -> None:
+        self.plugins: dict[str, Plugin] = {}
+        self.skipped = list(skipped)
+        self.prefer = tuple(prefer)
+        self._pluggy = pluggy.PluginManager(PROJECT)
+        self._pluggy.add_hookspecs(hookspecs)
+        for plugin in sorted(plugins, key=lambda p: p.name):
+            self._register(plugin)
+
+    @classmethod
+    def load(cls, *, prefer: Sequence[str] = (), without: Sequence[str] = ()) -> Manager:
+        """The installed plugins, found by entry point and loaded one by one.
+
+        Args:
+            prefer: plugins that win where they conflict with others.
+            without: plugins to leave out.
+
+        Raises:
+            DispatchError: `prefer` or `without` names a plugin that is not installed.
+        """
+        plugins, skipped = [], []
+        entry_points = {ep.name: ep for ep in importlib_metadata.entry_points(group=GROUP)}
+        _known({*prefer, *without}, entry_points)
+        for name, entry_point in sorted(entry_points.items()):
+            if name in without:
+                continue
+            try:
+                plugins.append(_load(entry_point))
+            except Exception as error:
+                if _reraise():
+                    raise
+                skipped.append(Skipped(name, f"does not import ({one_line(error)})"))
+        manager = cls(plugins, skipped, prefer)
+        for skip in manager.skipped:
+            log.warning("plugin %s skipped: %s", skip.name, skip.reason)
+        return manager
+
+    def _register(self, plugin: Plugin) -> None:
+        version = getattr(plugin.module, "ESPNET_ONNX_API", None)
+        if version != API_VERSION:
+            reason = f"is written for plugin API {version}, this espnet-onnx has {API_VERSION}"
+            self.skipped.append(Skipped(plugin.name, reason))
+            return
+        try:
+            self._pluggy.register(plugin.module, name=plugin.name)
+        except Exception as error:
+            if _reraise():
+                raise
+            reason = f"has a hook that does not fit ({one_line(error)})"
+            self.skipped.append(Skipped(plugin.name, reason))
+            return
+        self.plugins[plugin.name] = plugin
+
+    def answers(self, hook: str, **arguments: Any) -> Iterator[Answer]:
+        """Every answer to a hook that is not None, by plugin name.
+
+        A plugin that raises is reported and passed over (`ESPNET_ONNX_RAISE=1` re-raises).
+        """
+        impls = getattr(self._pluggy.hook, hook).get_hookimpls()
+        for impl in sorted(impls, key=lambda i: str(i.plugin_name)):
+            try:
+                value = impl.function(*(arguments[name] for name in impl.argnames))
+            except Exception as error:
+                if _reraise() or getattr(error, "exit_code", None):
+                    raise
+                log.warning("plugin %s failed in %s: %s", impl.plugin_name, hook, one_line(error))
+                continue
+            if value is not None:
+                yield Answer(str(impl.plugin_name), value)
+
+    def ask_owner(self, owner: str, hook: str, **arguments: Any) -> Any:
+        """The answer of one named plugin; its exceptions are the caller's."""
+        impls = getattr(self._pluggy.hook, hook).get_hookimpls()
+        for impl in impls:
+            if impl.plugin_name == owner:
+                return impl.function(*(arguments[name] for name in impl.argnames))
+        return None
+
+    def one(self, answers: Sequence[Answer], subject: Callable[[], str]) -> Answer:
+        """The only answer, or the one of the plugin that the user prefers.
+
+        Raises:
+            DispatchError: two plugins answered and `prefer` does not settle it.
+        """
+        preferred = [a for a in answers if a.plugin in self.prefer] or list(answers)
+        if len(preferred) > 1:
+            names = " and ".join(a.plugin for a in preferred)
+            raise DispatchError(
+                f"{subject()} is claimed by {names}: choose with --prefer NAME or --without NAME"
+            )
+        return preferred[0]
+
+    def hint(self, name: str) -> str:
+        """What to do about a plugin that is not there."""
+        for skip in self.skipped:
+            if skip.name == name:
+                return f"plugin {name} {skip.reason}"
+        return f"plugin {name} is not installed"
+
+
+def _load(entry_point: Any) -> Plugin:
+    module: ModuleType = entry_point.load()
+    dist = entry_point.dist
+    name = dist.metadata["Name"] if dist else ""
+    return Plugin(entry_point.name, module, name, dist.version if dist else "")
+
+
+def _known(names: Iterable[str], installed: Mapping[str, Any]) -> None:
+    for name in sorted(names):
+        if name not in installed:
+            have = ", ".join(sorted(installed)) or "none"
+            raise DispatchError(f"no plugin is called {name!r}; installed: {have}")

@@ -1,0 +1,163 @@
+"""A bundle becomes a callable: numpy and onnxruntime only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import bundle as bundles
+from .bundle import Manifest, NodeEntry
+from .errors import BundleError, InputError
+from .manager import Manager
+from .types import Array, Node
+
+__all__ = ["OrtSession", "load", "session_options"]
+
+
+def session_options(threads: int | None = None) -> Any:
+    """Session options that a bundle runs with.
+
+    Args:
+        threads: threads inside an operator; None is one per physical core, at most all allowed.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads if threads is not None else _cores()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+
+
+class OrtSession:
+    """One open graph; see `roles.Session`."""
+
+    def __init__(self, path: Path, options: Any, providers: Sequence[str]) -> None:
+        import onnxruntime as ort
+
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=list(providers))
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise BundleError(f"{path.name}: onnxruntime cannot load it ({reason})") from None
+        self.inputs: Mapping[str, Sequence[int | str]] = {
+            i.name: i.shape for i in self._session.get_inputs()
+        }
+        self.outputs = [o.name for o in self._session.get_outputs()]
+
+    def __call__(self, **feed: Array) -> tuple[Array, ...]:
+        """Run the graph; outputs in the graph's own order."""
+        return tuple(self._session.run(None, feed))
+
+
+def load(
+    bundle: str | Path,
+    *,
+    precision: str | None = None,
+    threads: int | None = None,
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+    manager: Manager | None = None,
+    verify: bool = True,
+    **decoding: Any,
+) -> Any:
+    """Open a bundle.
+
+    Args:
+        bundle: the folder that `espnet-onnx export` wrote.
+        precision: one of the bundle's precisions ("fp32", "int8"); None is its first.
+        threads: threads inside an operator; None uses every core the process may use.
+        providers: onnxruntime execution providers, in order of preference.
+        manager: plugins to use; None finds the installed ones.
+        verify: compare every file with its digest first.
+        decoding: search settings that replace the bundle's own (`beam_size=5`, ...).
+
+    Returns:
+        What the root plugin builds: for recognition a callable `asr("speech.flac").text`.
+
+    Raises:
+        BundleError: the bundle is damaged, of another format, or needs a plugin that is missing.
+        InputError: a precision, provider or setting that this bundle does not have.
+    """
+    folder = Path(bundle)
+    manifest = bundles.read_manifest(folder)
+    precision = precision or manifest.precisions[0]
+    if precision not in manifest.precisions:
+        have = ", ".join(manifest.precisions)
+        raise InputError(f"{folder}: has no {precision}: use one of {have}, or export it again")
+    manager = manager or Manager.load()
+    _require_plugins(folder, manifest, manager)
+    if verify:
+        bundles.verify_files(folder, manifest)
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}: give 1 or more")
+    build = _Builder(folder, precision, session_options(threads), providers, manager)
+    tree = attrs_with_decoding(manifest, decoding)
+    return build(bundles.build_nodes(folder, tree), tree)
+
+
+def attrs_with_decoding(manifest: Manifest, decoding: Mapping[str, Any]) -> NodeEntry:
+    """The tree with search defaults, and what the caller replaces of them, in the root's config."""
+    import attrs
+
+    config = {**manifest.tree.config, "decoding": {**manifest.decoding, **decoding}}
+    return attrs.evolve(manifest.tree, config=config)
+
+
+def _require_plugins(folder: Path, manifest: Manifest, manager: Manager) -> None:
+    for name, made_with in manifest.plugins.items():
+        if name not in manager.plugins:
+            package = made_with.get("distribution") or f"espnet-onnx-plugin-{name}"
+            raise BundleError(f"{folder}: {manager.hint(name)}: pip install {package}")
+
+
+class _Builder:
+    """Builds children before parents, opening each node's graphs on demand."""
+
+    def __init__(
+        self,
+        folder: Path,
+        precision: str,
+        options: Any,
+        providers: Sequence[str],
+        manager: Manager,
+    ) -> None:
+        self.folder = folder
+        self.precision = precision
+        self.options = options
+        self.providers = providers
+        self.manager = manager
+
+    def __call__(self, node: Node, entry: NodeEntry) -> Any:
+        children = {
+            name: self(child, entry.children[name]) for name, child in node.children.items()
+        }
+        built = self.manager.ask_owner(
+            node.plugin,
+            "build_runtime",
+            node=node,
+            children=children,
+            open_session=self._opener(node, entry),
+        )
+        if built is None:
+            version = self.manager.plugins[node.plugin].version
+            raise BundleError(
+                f"{self.folder}: plugin {node.plugin} {version} does not know {node.kind}: update it"
+            )
+        return built
+
+    def _opener(self, node: Node, entry: NodeEntry) -> Callable[[str], OrtSession]:
+        def open_session(name: str) -> OrtSession:
+            if name not in entry.graphs:
+                raise BundleError(f"{self.folder}: {node.path or 'the root'} has no graph {name}")
+            file = entry.graphs[name].files[self.precision]
+            path = bundles.safe_path(self.folder, file)
+            return OrtSession(path, self.options, self.providers)
+
+        return open_session
