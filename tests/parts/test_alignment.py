@@ -115,8 +115,9 @@ def test_a_minute_is_in_order_and_within_the_recording() -> None:
 
 
 def test_seconds_end_with_the_recording() -> None:
-    alignment = Alignment([0, 2, 4], [1, 4, 6], -1.0)
-    assert seconds(alignment, 0.5, 2.75) == [(0.0, 0.5), (1.0, 2.0), (2.0, 2.75)]
+    alignment = Alignment([0, 2, 4, 6], [1, 4, 6, 7], -1.0)
+    times = seconds(alignment, 0.5, 2.75)
+    assert times == [(0.0, 0.5), (1.0, 2.0), (2.0, 2.75), (2.75, 2.75)]
 
 
 def test_confidence_is_the_mean_over_the_tokens_frames() -> None:

@@ -81,6 +81,12 @@ def test_resampling_keeps_the_tone_and_is_noted(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array.samples, audio.samples)
 
 
+def test_resampling_leaves_nothing_of_what_the_new_rate_cannot_hold() -> None:
+    high = np.sin(2 * np.pi * 10000 * np.arange(24000) / 48000)
+    audio = read_audio(high, RATE, sample_rate=48000)
+    assert np.abs(audio.samples[400:-400]).max() < 1e-4
+
+
 def test_stereo_is_mixed_and_noted(tmp_path: Path) -> None:
     both = speech(channels=2)
     path = tmp_path / "a.wav"

@@ -99,6 +99,7 @@ def test_without_word_times_there_is_one_caption() -> None:
     untimed = Recognition("hello you", words=(Word("hello"), Word("you")), duration=2.5)
     assert cues(untimed) == [Cue(0.0, 2.5, "hello you")]
     assert cues(Recognition("hello you", duration=2.5)) == [Cue(0.0, 2.5, "hello you")]
+    assert cues(Recognition("hello"), Layout(longest=3.0)) == [Cue(0.0, 3.0, "hello")]
     assert len(cues(Recognition("a " * 60, duration=9.0))) == 1
 
 

@@ -53,6 +53,15 @@ def build(token_type: str | None, token_list: Sequence[str], **options: Any) -> 
     return build_tokenizer({"token_type": token_type, "token_list": token_list, **options}, {})
 
 
+def espnet_text() -> tuple[Any, Any]:
+    """ESPnet's `build_tokenizer` and `TokenIDConverter`."""
+    pytest.importorskip("torch")
+    from espnet2.text.build_tokenizer import build_tokenizer as build_theirs
+    from espnet2.text.token_id_converter import TokenIDConverter
+
+    return build_theirs, TokenIDConverter
+
+
 def word_texts(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[str | None]:
     return [
         (tokenizer.tokens2text([tokens[i] for i in group]) or "").strip()
@@ -86,11 +95,11 @@ def cases(pieces: list[str], bpe: Tokenizer) -> dict[str, list[list[str]]]:
 
 @pytest.mark.export
 def test_text_equals_espnets(model: Path, pieces: list[str], bpe: Tokenizer) -> None:
-    espnet = pytest.importorskip("espnet2.text.build_tokenizer")
+    build_theirs, _ = espnet_text()
     lists = {"bpe": pieces, "char": CHARS, "word": WORDS, "phn": PHONES}
     for token_type, sequences in cases(pieces, bpe).items():
         path = str(model) if token_type == "bpe" else None
-        theirs = espnet.build_tokenizer(token_type=token_type, bpemodel=path)
+        theirs = build_theirs(token_type=token_type, bpemodel=path)
         ours = bpe if token_type == "bpe" else build(token_type, lists[token_type])
         for tokens in sequences:
             assert ours.tokens2text(tokens) == theirs.tokens2text(tokens), (token_type, tokens)
@@ -107,14 +116,11 @@ TEXTS = {
 @pytest.mark.export
 @pytest.mark.parametrize("token_type", TEXTS)
 def test_ids_of_text_equal_espnets(token_type: str, model: Path, pieces: list[str]) -> None:
-    espnet = pytest.importorskip("espnet2.text.build_tokenizer")
-    converter = pytest.importorskip("espnet2.text.token_id_converter").TokenIDConverter
+    build_theirs, converter = espnet_text()
     token_list = {"bpe": pieces, "char": CHARS, "word": WORDS, "phn": PHONES}[token_type]
     path = str(model) if token_type == "bpe" else None
     symbols = ["<noise>", "<unk>"]
-    theirs = espnet.build_tokenizer(
-        token_type=token_type, bpemodel=path, non_linguistic_symbols=symbols
-    )
+    theirs = build_theirs(token_type=token_type, bpemodel=path, non_linguistic_symbols=symbols)
     config = {
         "token_type": token_type,
         "token_list": token_list,
@@ -130,8 +136,8 @@ def test_ids_of_text_equal_espnets(token_type: str, model: Path, pieces: list[st
 @pytest.mark.export
 @pytest.mark.parametrize("delimiter", [None, ",", "--"])
 def test_word_delimiter_equals_espnets(delimiter: str | None) -> None:
-    espnet = pytest.importorskip("espnet2.text.build_tokenizer")
-    theirs = espnet.build_tokenizer(token_type="word", delimiter=delimiter)
+    build_theirs, _ = espnet_text()
+    theirs = build_theirs(token_type="word", delimiter=delimiter)
     ours = build("word", WORDS, delimiter=delimiter)
     text = "hello--world,it's hello"
     assert ours.text2tokens(text) == theirs.text2tokens(text)

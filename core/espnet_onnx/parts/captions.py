@@ -52,7 +52,7 @@ def cues(recognition: Recognition, layout: Layout | None = None) -> list[Cue]:
     timed = [w for w in words if w.start is not None and w.end is not None]
     if not words or len(timed) < len(words):
         texts = [word.text for word in words] or (recognition.text or "").split()
-        whole = Cue(0.0, recognition.duration or 0.0, "\n".join(_lines(texts, layout)))
+        whole = Cue(0.0, recognition.duration or layout.longest, "\n".join(_lines(texts, layout)))
         return [whole] if texts else []
     groups = _groups(timed, layout)
     following = [_start(group) for group in groups[1:]]
