@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from espnet_onnx.parts.batch import buckets, in_order, pad
+import itertools
 
 
 def test_pad_keeps_values_and_zeros_the_rest() -> None:
@@ -28,7 +29,7 @@ def test_buckets_hold_like_lengths_and_every_index_once() -> None:
         assert sizes == sorted(sizes, reverse=True)
         assert sizes[-1] * 2 >= sizes[0]
     # Full wherever the next utterance is long enough to have joined.
-    for group, following in zip(groups, groups[1:], strict=False):
+    for group, following in itertools.pairwise(groups):
         assert len(group) == 8 or lengths[following[0]] * 2 < lengths[group[0]]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from espnet_onnx.parts.captions import Cue, Layout, cues, srt, vtt
 from espnet_onnx.parts.result import Recognition, Word
+import itertools
 
 
 def spoken(*words: tuple[str, float, float], duration: float | None = None) -> Recognition:
@@ -61,7 +62,7 @@ def test_lines_and_captions_stay_within_their_length() -> None:
     assert max(map(len, lines)) <= 20
     assert all(len(cue.text.split("\n")) <= 2 for cue in made)
     # Filled: no line would have taken the next word.
-    assert all(len(a) + 1 + len(b.split()[0]) > 20 for a, b in zip(lines, lines[1:], strict=False))
+    assert all(len(a) + 1 + len(b.split()[0]) > 20 for a, b in itertools.pairwise(lines))
 
 
 def test_a_word_longer_than_a_line_has_one_for_itself() -> None:
