@@ -1,0 +1,108 @@
+"""Reading an ESPnet YAML file and finding the files that it names. No torch, no espnet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import ModelError
+
+__all__ = ["one_line", "read_yaml", "resolve_files"]
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 32
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """The type and the first line of an exception, for a message of ours."""
+    text = " ".join(str(error).strip().splitlines()[:1])
+    kind = type(error).__name__
+    return f"{kind}: {text[:limit]}" if text else kind
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader, which builds no Python objects.
+
+    Raises:
+        ModelError: the file is missing, unreadable, not YAML or not a mapping.
+    """
+    try:
+        data = yaml.load(path.read_bytes(), Loader=_LOADER)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; give an ESPnet config.yaml") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is not valid YAML ({_where(error)}); copy it again") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        kind = "empty" if data is None else f"a {type(data).__name__}"
+        raise ModelError(f"{path}: is {kind}, not a mapping of names; give an ESPnet config.yaml")
+    return data
+
+
+def resolve_files(config: Mapping[str, Any], roots: Sequence[Path]) -> dict[str, Any]:
+    """The config with every name of a file below `roots` made absolute; the rest as it was.
+
+    Does for any folder what `espnet2.main_funcs.pack_funcs.unpack` and espnet_model_zoo do for a
+    packed one, without touching vocabularies: a token list may hold `.` or `exp`. The first root
+    that has the file wins. An absolute name that no longer exists is looked up by its tail, since
+    unpacking writes absolute names and folders move.
+
+    Raises:
+        ModelError: the config nests deeper than any real one (it may contain itself).
+    """
+    roots = [Path(os.path.abspath(root)) for root in roots]
+    return {key: _resolved(key, value, roots, 0) for key, value in config.items()}
+
+
+def _resolved(key: str, value: Any, roots: Sequence[Path], depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise ModelError(f"config key {key} nests deeper than {_DEEPEST} levels; is it damaged?")
+    if isinstance(value, dict):
+        return {k: _resolved(str(k), v, roots, depth + 1) for k, v in value.items()}
+    if isinstance(value, list):
+        if key.endswith("token_list"):
+            return value
+        return [_resolved(key, item, roots, depth + 1) for item in value]
+    return _located(value, roots) if isinstance(value, str) else value
+
+
+def _located(value: str, roots: Sequence[Path]) -> str:
+    """`value`, or the absolute name of the existing file that it means."""
+    separated = "/" in value
+    # A word without a separator is a file name only if it looks like one: `exp` is an option.
+    if not value or not (separated or os.path.splitext(value)[1]):
+        return value
+    exists = os.path.exists if separated else os.path.isfile
+    if os.path.isabs(value):
+        return value if exists(value) else _by_tail(value, roots)
+    for root in roots:
+        path = os.path.normpath(root / value)
+        if path.startswith(f"{root}{os.sep}") and exists(path):
+            return path
+    return value
+
+
+def _by_tail(value: str, roots: Sequence[Path]) -> str:
+    parts = [part for part in value.split("/") if part]
+    if ".." in parts:
+        return value
+    # A tail of one part would turn any word into a file.
+    tails = [parts[start:] for start in range(len(parts) - 1)]
+    for root in roots:
+        for tail in tails:
+            path = root.joinpath(*tail)
+            if os.path.exists(path):
+                return str(path)
+    return value
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return one_line(error)
+    return f"line {mark.line + 1}: {getattr(error, 'problem', None) or 'syntax error'}"

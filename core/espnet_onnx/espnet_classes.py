@@ -1,0 +1,97 @@
+"""Which class of ESPnet trains a task, and which decodes with it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .configs import one_line
+from .errors import ModelError
+
+__all__ = ["inference_class", "task_class"]
+
+
+@attrs.frozen
+class _Entry:
+    """`task` in `espnet2.tasks.<name>`; `decoder` is `module:Class` in `espnet2.bin`."""
+
+    task: str
+    decoder: str | None = None
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+_ENTRIES = {
+    "aqa": _Entry("AqaTask", "aqa_inference:AqaInference"),
+    "asr": _Entry("ASRTask", "asr_inference:Speech2Text"),
+    "asr_transducer": _Entry("ASRTransducerTask", "asr_transducer_inference:Speech2Text"),
+    "asvspoof": _Entry("ASVSpoofTask", "asvspoof_inference:SpeechAntiSpoof"),
+    "beats": _Entry("BeatsTask"),
+    "cls": _Entry("CLSTask", "cls_inference:Classification"),
+    "diar": _Entry("DiarizationTask", "diar_inference:DiarizeSpeech"),
+    "enh": _Entry("EnhancementTask", "enh_inference:SeparateSpeech"),
+    "enh_s2t": _Entry("EnhS2TTask", "asr_inference:Speech2Text", {"enh_s2t_task": True}),
+    "enh_tse": _Entry("TargetSpeakerExtractionTask", "enh_tse_inference:SeparateSpeech"),
+    "gan_codec": _Entry("GANCodecTask", "gan_codec_inference:AudioCoding"),
+    "gan_svs": _Entry("GANSVSTask", "svs_inference:SingingGenerate"),
+    "gan_tok": _Entry("GANSpeechTokenizerTask"),
+    "gan_tts": _Entry("GANTTSTask", "tts_inference:Text2Speech"),
+    "hubert": _Entry("HubertTask"),
+    "lid": _Entry("LIDTask"),
+    "lm": _Entry("LMTask", "lm_inference:GenerateText"),
+    "mt": _Entry("MTTask", "mt_inference:Text2Text"),
+    "ps2st": _Entry("PS2STTask"),
+    "rst": _Entry("RestorationTask"),
+    "rst_vocoder": _Entry("RestorationVocoderTask"),
+    "s2st": _Entry("S2STTask", "s2st_inference:Speech2Speech"),
+    "s2t": _Entry("S2TTask", "s2t_inference:Speech2Text"),
+    "s2t_ctc": _Entry("S2TTask", "s2t_inference_ctc:Speech2TextGreedySearch"),
+    "slu": _Entry("SLUTask", "slu_inference:Speech2Understand"),
+    "spk": _Entry("SpeakerTask", "spk_inference:Speech2Embedding"),
+    "ssl": _Entry("SSLTask"),
+    "st": _Entry("STTask", "st_inference:Speech2Text"),
+    "svs": _Entry("SVSTask", "svs_inference:SingingGenerate"),
+    "tts": _Entry("TTSTask", "tts_inference:Text2Speech"),
+    "tts2": _Entry("TTS2Task", "tts2_inference:Text2Speech"),
+    "uasr": _Entry("UASRTask", "uasr_inference:Speech2Text"),
+}
+
+
+def task_class(name: str) -> Any:
+    """The `espnet2.tasks` class of a task name (`gan_tts` -> `GANTTSTask`).
+
+    Raises:
+        ModelError: no such task, or the installed ESPnet lacks it or something it imports.
+    """
+    return _imported(f"espnet2.tasks.{name}", _entry(name).task, name)
+
+
+def inference_class(name: str) -> tuple[Any, Mapping[str, Any]]:
+    """The `espnet2.bin` class that decodes for a task, and the options it then needs.
+
+    Raises:
+        ModelError: no such task, or nothing in the installed ESPnet decodes for it.
+    """
+    entry = _entry(name)
+    if entry.decoder is None:
+        raise ModelError(f"task {name}: ESPnet has no inference class to compare with")
+    module, _, attribute = entry.decoder.partition(":")
+    return _imported(f"espnet2.bin.{module}", attribute, name), entry.options
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _ENTRIES:
+        raise ModelError(f"task {name!r} is unknown; --task takes one of {', '.join(_ENTRIES)}")
+    return _ENTRIES[name]
+
+
+def _imported(module: str, attribute: str, task: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(
+            f"task {task}: the installed ESPnet does not offer {module}.{attribute}"
+            f" ({one_line(error)}); install espnet-onnx[export] or another ESPnet version"
+        ) from error
