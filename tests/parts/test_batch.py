@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from espnet_onnx.parts.batch import buckets, in_order, pad
-import itertools
 
 
 def test_pad_keeps_values_and_zeros_the_rest() -> None:

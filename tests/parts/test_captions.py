@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from espnet_onnx.parts.captions import Cue, Layout, cues, srt, vtt
 from espnet_onnx.parts.result import Recognition, Word
-import itertools
 
 
 def spoken(*words: tuple[str, float, float], duration: float | None = None) -> Recognition:
