@@ -28,25 +28,25 @@ _ALIGNMENT = 2**16
 
 
 def fuse(
-    model: ir.Model | onnx.ModelProto, rules: Sequence[tuple[str, Any]]
+    model: ir.Model | onnx.ModelProto, rules: Sequence[Any]
 ) -> tuple[ir.Model, dict[str, int]]:
     """Fold constants, apply rules in order and remove what nothing uses any more.
 
     Args:
         model: a traced graph; an `ir.Model` is changed in place.
-        rules: label and onnxscript rewrite rule (or rule set), applied one after the other.
-            Rules with the same label share one count.
+        rules: onnxscript rewrite rules, applied one after the other; rules of the same name
+            share one count.
 
     Returns:
-        The model, and for every label how often its rules were applied.
+        The model, and for every rule's name how often it was applied.
     """
     if isinstance(model, onnx.ModelProto):
         model = ir.from_proto(model)
     _name_nodes(model.graph)
     _fold(model)
-    counts = {label: 0 for label, _ in rules}
-    for label, rule in rules:
-        counts[label] += rule.apply_to_model(model)
+    counts = {str(rule): 0 for rule in rules}
+    for rule in rules:
+        counts[str(rule)] += rule.apply_to_model(model)
     if any(counts.values()):
         _fold(model)
     return clean(model), counts

@@ -14,18 +14,16 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 import onnx_ir as ir
 
 from . import optimizer
 from .types import Array, Quantise
 
-__all__ = ["Report", "quantise", "quantise_model"]
+__all__ = ["quantise", "quantise_model"]
 
 _MICROSOFT = "com.microsoft"
 # Below these, quantising the activations costs more than int8 saves.
@@ -36,20 +34,7 @@ _HEAVY_K, _HEAVY_N = 256, 64
 _TO_END = 2**63 - 1
 
 
-@attrs.frozen
-class Report:
-    """What was done to a graph.
-
-    Attributes:
-        quantised: node type -> how many are int8 now.
-        kept: reason -> how many nodes of `op_types` stayed in fp32.
-    """
-
-    quantised: Mapping[str, int]
-    kept: Mapping[str, int]
-
-
-def quantise(src: Path, dst: Path, spec: Quantise) -> Report:
+def quantise(src: Path, dst: Path, spec: Quantise) -> dict[str, dict[str, int]]:
     """Write the int8 version of a saved graph; its large weights go to `<dst>.data`.
 
     Args:
@@ -57,6 +42,9 @@ def quantise(src: Path, dst: Path, spec: Quantise) -> Report:
         dst: the int8 graph to write.
         spec: which node types and names may be quantised. "MatMul" covers Gemm, and every
             convolution of one group that is heavy enough to become a MatMul.
+
+    Returns:
+        `quantised`: node type -> how many are int8 now; `kept`: reason -> how many are not.
     """
     model = ir.load(src)
     report = quantise_model(model, spec)
@@ -64,7 +52,7 @@ def quantise(src: Path, dst: Path, spec: Quantise) -> Report:
     return report
 
 
-def quantise_model(model: ir.Model, spec: Quantise) -> Report:
+def quantise_model(model: ir.Model, spec: Quantise) -> dict[str, dict[str, int]]:
     """Quantise a graph in place; see `quantise`."""
     graph = model.graph
     writer = _Writer(graph)
@@ -82,7 +70,7 @@ def quantise_model(model: ir.Model, spec: Quantise) -> Report:
         quantised[node.op_type] += 1
     model.opset_imports.setdefault(_MICROSOFT, 1)
     optimizer.clean(model)
-    return Report(dict(quantised), dict(kept))
+    return {"quantised": dict(quantised), "kept": dict(kept)}
 
 
 def _excluded(node: ir.Node, spec: Quantise) -> str:
