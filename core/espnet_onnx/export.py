@@ -13,7 +13,7 @@ import importlib_metadata
 from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import Manifest, NodeEntry
-from .errors import CheckFailed, DispatchError, InputError, ModelError
+from .errors import CheckFailed, DispatchError, InputError
 from .graphs import GraphBuilder
 from .manager import Manager
 from .resolver import Claim, require, resolve
@@ -87,7 +87,7 @@ def export(
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
-        loaded = _load(model, task, cache)
+        loaded, name = _load(model, task, cache)
         root, _ = components.root(
             loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
         )
@@ -97,7 +97,7 @@ def export(
             folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
         )
         tree = _write_node(claim, builder, folder)
-        manifest = _manifest(tree, claim, builder, manager, precision, decoding, loaded, folder)
+        manifest = _manifest(tree, claim, builder, manager, precision, decoding, name, folder)
         bundles.write_manifest(folder, manifest)
         progress("try the bundle")
         _try_out(folder, manifest, manager, threads)
@@ -110,13 +110,13 @@ def _known_precisions(precision: Sequence[str]) -> None:
         raise InputError(f"precision {', '.join(unknown) or '(none)'}: use fp32, int8 or both")
 
 
-def _load(model: Any, task: str | None, cache: str | Path | None) -> loader.Loaded:
+def _load(
+    model: Any, task: str | None, cache: str | Path | None
+) -> tuple[loader.Loaded, str]:
     if not isinstance(model, str | Path):
-        return loader.from_live(model)
+        return loader.from_live(model), type(model).__name__
     source = sources.find(model, cache=cache)
-    if source.weights is None:
-        raise ModelError(f"{model}: a config without weights: give the model's folder, zip or tag")
-    return loader.load_model(source, task)
+    return loader.load_model(source, task), source.name
 
 
 def _subtree(claim: Claim, role: str | None) -> Claim:
@@ -150,7 +150,7 @@ def _manifest(
     manager: Manager,
     precision: Sequence[str],
     decoding: Mapping[str, Any] | None,
-    loaded: loader.Loaded,
+    name: str,
     folder: Path,
 ) -> Manifest:
     assert claim.part is not None
@@ -173,7 +173,7 @@ def _manifest(
         decoding={**claim.part.config.get("decoding", {}), **(decoding or {})},
         parity=list(builder.failed) or "passed",
         limits=limits,
-        source=loaded.name,
+        source=name,
     )
 
 

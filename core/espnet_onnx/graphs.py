@@ -20,7 +20,7 @@ from .runtime import OrtSession, session_options
 from .tracer import input_names, trace
 from .types import Array, Feed, Graph
 
-__all__ = ["GraphBuilder", "runner"]
+__all__ = ["GraphBuilder", "runner", "verdict"]
 
 CPU = ("CPUExecutionProvider",)
 # An int8 graph has to lose by more than timing noise before fp32 takes its place.
@@ -121,7 +121,7 @@ class GraphBuilder:
         self, label: str, stage: str, graph: Graph, path: Path, expected: Sequence[Expected]
     ) -> Parity:
         parity = compare(graph, runner(self._open(path), graph), expected)
-        good, wanted = _verdict(stage, graph, parity)
+        good, wanted = verdict(stage, graph, parity)
         if not good:
             line = f"{label} ({stage}): difference {parity.difference:.2e}, {wanted}, {parity.worst}"
             if not self.keep_going:
@@ -143,7 +143,8 @@ def _label(claim: Claim, name: str) -> str:
     return name if claim.path.split(".")[-1] == name else f"{claim.path}.{name}".strip(".")
 
 
-def _verdict(stage: str, graph: Graph, parity: Parity) -> tuple[bool, str]:
+def verdict(stage: str, graph: Graph, parity: Parity) -> tuple[bool, str]:
+    """Whether a parity is good enough for a stage, and what it is held against."""
     spec = graph.quantise
     if stage == "int8" and spec is not None:
         good = parity.cosine >= spec.cosine

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from . import bundle as bundles
 from .bundle import Manifest, NodeEntry
@@ -37,7 +40,12 @@ def _cores() -> int:
 
 
 class OrtSession:
-    """One open graph; see `roles.Session`."""
+    """One open graph; see `roles.Session`.
+
+    Attributes:
+        calls: how often it ran.
+        seconds: how long that took in all.
+    """
 
     def __init__(self, path: Path, options: Any, providers: Sequence[str]) -> None:
         import onnxruntime as ort
@@ -50,11 +58,16 @@ class OrtSession:
         self.inputs: Mapping[str, Sequence[int | str]] = {
             i.name: i.shape for i in self._session.get_inputs()
         }
-        self.outputs = [o.name for o in self._session.get_outputs()]
+        self.calls = 0
+        self.seconds = 0.0
 
     def __call__(self, **feed: Array) -> tuple[Array, ...]:
         """Run the graph; outputs in the graph's own order."""
-        return tuple(self._session.run(None, feed))
+        start = time.perf_counter()
+        outputs = tuple(self._session.run(None, feed))
+        self.seconds += time.perf_counter() - start
+        self.calls += 1
+        return outputs
 
 
 def load(
@@ -65,6 +78,7 @@ def load(
     providers: Sequence[str] = ("CPUExecutionProvider",),
     manager: Manager | None = None,
     verify: bool = True,
+    sessions: dict[str, OrtSession] | None = None,
     **decoding: Any,
 ) -> Any:
     """Open a bundle.
@@ -76,6 +90,7 @@ def load(
         providers: onnxruntime execution providers, in order of preference.
         manager: plugins to use; None finds the installed ones.
         verify: compare every file with its digest first.
+        sessions: gathers every session that is opened, by graph, for profiles.
         decoding: search settings that replace the bundle's own (`beam_size=5`, ...).
 
     Returns:
@@ -97,15 +112,14 @@ def load(
         bundles.verify_files(folder, manifest)
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more")
-    build = _Builder(folder, precision, session_options(threads), providers, manager)
-    tree = attrs_with_decoding(manifest, decoding)
+    sessions = {} if sessions is None else sessions
+    build = _Builder(folder, precision, session_options(threads), providers, manager, sessions)
+    tree = _with_decoding(manifest, decoding)
     return build(bundles.build_nodes(folder, tree), tree)
 
 
-def attrs_with_decoding(manifest: Manifest, decoding: Mapping[str, Any]) -> NodeEntry:
+def _with_decoding(manifest: Manifest, decoding: Mapping[str, Any]) -> NodeEntry:
     """The tree with search defaults, and what the caller replaces of them, in the root's config."""
-    import attrs
-
     config = {**manifest.tree.config, "decoding": {**manifest.decoding, **decoding}}
     return attrs.evolve(manifest.tree, config=config)
 
@@ -117,22 +131,16 @@ def _require_plugins(folder: Path, manifest: Manifest, manager: Manager) -> None
             raise BundleError(f"{folder}: {manager.hint(name)}: pip install {package}")
 
 
+@attrs.frozen
 class _Builder:
     """Builds children before parents, opening each node's graphs on demand."""
 
-    def __init__(
-        self,
-        folder: Path,
-        precision: str,
-        options: Any,
-        providers: Sequence[str],
-        manager: Manager,
-    ) -> None:
-        self.folder = folder
-        self.precision = precision
-        self.options = options
-        self.providers = providers
-        self.manager = manager
+    folder: Path
+    precision: str
+    options: Any
+    providers: Sequence[str]
+    manager: Manager
+    sessions: dict[str, OrtSession]
 
     def __call__(self, node: Node, entry: NodeEntry) -> Any:
         children = {
@@ -158,6 +166,8 @@ class _Builder:
                 raise BundleError(f"{self.folder}: {node.path or 'the root'} has no graph {name}")
             file = entry.graphs[name].files[self.precision]
             path = bundles.safe_path(self.folder, file)
-            return OrtSession(path, self.options, self.providers)
+            session = OrtSession(path, self.options, self.providers)
+            self.sessions[f"{node.path}.{name}".strip(".")] = session
+            return session
 
         return open_session

@@ -1,0 +1,102 @@
+"""One side of a benchmark, in a process of its own: JSON lines in, JSON lines out.
+
+The first line on stdin describes the side; then each line names an .npy recording to recognise.
+Loading, imports and reading files stay outside the time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["main", "peak_mb"]
+
+Recognise = Callable[[Any], dict[str, Any]]
+
+
+def peak_mb() -> float:
+    """Peak resident size of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return float(line.split()[1]) / 1000
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, Any]]]:
+    import onnxruntime  # noqa: F401  (part of the imports, not of the load)
+
+    from .runtime import OrtSession, load
+
+    imported = peak_mb()
+    sessions: dict[str, OrtSession] = {}
+    asr = load(
+        side["bundle"],
+        precision=side["precision"],
+        threads=side["threads"],
+        sessions=sessions,
+        **side["decoding"],
+    )
+
+    def recognise(samples: Any) -> dict[str, Any]:
+        results = asr.batch(samples, batch_size=len(samples))
+        return {
+            "ids": [list(map(int, r.ids)) for r in results],
+            "texts": [r.text for r in results],
+        }
+
+    def report() -> dict[str, Any]:
+        profile = {n: {"calls": s.calls, "seconds": s.seconds} for n, s in sessions.items()}
+        return {"imports_mb": imported, "profile": profile}
+
+    return recognise, report
+
+
+def _espnet(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, Any]]]:
+    import torch
+    from espnet2.bin import asr_inference  # noqa: F401  (part of the imports, not of the load)
+
+    from . import loader, sources
+    from .reference import Recogniser
+
+    torch.set_num_threads(side["threads"])
+    torch.set_grad_enabled(False)
+    imported = peak_mb()
+    loaded = loader.load_model(sources.find(side["model"]), side.get("task"))
+    extra = {"quantize_asr_model": True} if side["precision"] == "int8" else {}
+    espnet = Recogniser(loaded, **side["decoding"], **extra)
+
+    def recognise(samples: Any) -> dict[str, Any]:
+        answers = [espnet(samples[0])] if len(samples) == 1 else espnet.batch(samples)
+        return {"ids": [list(a.ids) for a in answers], "texts": [a.text for a in answers]}
+
+    return recognise, lambda: {"imports_mb": imported}
+
+
+def main() -> None:
+    """Serve one side until stdin ends."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever libraries print must not mix with the answers
+    side = json.loads(sys.stdin.readline())
+    recognise, report = (_bundle if side["side"] == "bundle" else _espnet)(side)
+    print(json.dumps({"ready": True, "loaded_mb": peak_mb()}), file=out)
+    for line in sys.stdin:
+        samples = [np.load(path, allow_pickle=False) for path in json.loads(line)["audio"]]
+        start = time.perf_counter()
+        answer = recognise(samples)
+        answer["seconds"] = time.perf_counter() - start
+        print(json.dumps({**answer, "peak_mb": peak_mb(), **report()}), file=out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The command line: thin, since every command is a function of the library with a table around it.
+
+Exit codes: 0 done, 1 a check failed, 2 bad input or usage, said in one line.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import importlib_metadata
+import typer
+
+from . import __version__
+from .commands import bench, demo, export, inspect, plugins, transcribe, verify, zoo
+from .errors import EspnetOnnxError
+
+__all__ = ["app", "main"]
+
+COMMANDS = "espnet_onnx.commands"
+
+app = typer.Typer(
+    name="espnet-onnx",
+    help="Put ESPnet speech models into production as ONNX bundles that run without PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _command in (inspect, export, verify, transcribe, bench, plugins, zoo, demo):
+    _command.register(app)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"espnet-onnx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def _plugin_commands() -> None:
+    """Let installed packages add commands: each entry point is a function of the typer app."""
+    for entry_point in importlib_metadata.entry_points(group=COMMANDS):
+        try:
+            entry_point.load()(app)
+        except Exception as error:
+            if os.environ.get("ESPNET_ONNX_RAISE") == "1":
+                raise
+            logging.getLogger("espnet_onnx").warning(
+                "command %s skipped: %s", entry_point.name, error
+            )
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and exit."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("espnet_onnx")
+    logger.addHandler(handler)
+    logger.propagate = False
+    _plugin_commands()
+    try:
+        app(args=arguments)
+    except EspnetOnnxError as error:
+        if os.environ.get("ESPNET_ONNX_RAISE") == "1":
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)

@@ -1,0 +1,114 @@
+"""espnet-onnx export: a model becomes a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from .output import Json, Prefer, Without, print_json, split, steps, table
+
+__all__ = ["register", "require_extra", "summary"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    model: str = typer.Argument(..., help="Zoo tag, packed zip or model folder."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder of the bundle to write."),
+    task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
+    precision: str = typer.Option("fp32", help="fp32, int8 or both; the first is the default."),
+    prefer: list[str] = Prefer,
+    without: list[str] = Without,
+    role: str | None = typer.Option(None, help="Export only the component of this role."),
+    keep_going: bool = typer.Option(False, help="Keep graphs that fail parity; exit 1 all the same."),
+    keep_slower: bool = typer.Option(False, help="Keep int8 graphs that are slower here than fp32."),
+    overwrite: bool = typer.Option(False, help="Replace a bundle that is there already."),
+    threads: int | None = typer.Option(None, help="Threads of the checks."),
+    cache: Path | None = typer.Option(None, help="Folder of downloaded models."),
+    as_json: bool = Json,
+) -> None:
+    """Export an ESPnet model to a bundle that runs without PyTorch and ESPnet."""
+    require_extra()
+    from ..export import export as run
+
+    with steps(not as_json) as progress:
+        done = run(
+            model,
+            output,
+            task=task,
+            precision=split(precision),
+            prefer=prefer,
+            without=without,
+            role=role,
+            keep_going=keep_going,
+            keep_slower=keep_slower,
+            overwrite=overwrite,
+            threads=threads,
+            cache=cache,
+            progress=progress,
+        )
+    result = summary(done)
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+    raise typer.Exit(1 if done.failed else 0)
+
+
+def require_extra() -> None:
+    """Fail with the remedy where torch or ESPnet are not installed.
+
+    Raises:
+        InputError: names the extra to install.
+    """
+    import importlib.util
+
+    from ..errors import InputError
+
+    missing = [n for n in ("torch", "espnet2", "onnxscript") if not importlib.util.find_spec(n)]
+    if missing:
+        raise InputError(
+            f"{', '.join(missing)} is not installed: install espnet-onnx with its export extra"
+        )
+
+
+def summary(done: Any) -> dict[str, Any]:
+    """What `export --json` prints."""
+    graphs = {}
+    sizes = dict.fromkeys(done.manifest.precisions, 0)
+
+    def walk(node: Any) -> None:
+        for entry in node.graphs.values():
+            name = entry.files["fp32"].removeprefix("graphs/").removesuffix(".fp32.onnx")
+            graphs[name] = {k: v for k, v in entry.report.items() if k != "traced"}
+            for precision in sizes:
+                for file in (entry.files[precision], entry.files[precision] + ".data"):
+                    found = done.manifest.files.get(file)
+                    sizes[precision] += found.size if found else 0
+        for child in node.children.values():
+            walk(child)
+
+    walk(done.manifest.tree)
+    return {
+        "bundle": str(done.bundle),
+        "parity": done.manifest.parity,
+        "sizes": sizes,
+        "graphs": graphs,
+        "dropped": list(done.dropped),
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    rows = []
+    for name, report in result["graphs"].items():
+        int8 = report.get("int8", {})
+        kept = int8.get("why", f"cosine {int8['cosine']:.4f}" if "cosine" in int8 else "")
+        rows.append((name, f"{report['fp32']['difference']:.1e}", kept))
+    table(["graph", "difference from ESPnet", "int8"], rows)
+    sizes = ", ".join(f"{p} {b / 1e6:.1f} MB" for p, b in result["sizes"].items())
+    typer.echo(f"{result['bundle']}: {sizes}; parity {result['parity']}")

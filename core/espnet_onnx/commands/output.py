@@ -1,0 +1,49 @@
+"""What commands print: for people by default, for programs with --json."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import typer
+
+__all__ = ["Json", "Prefer", "Without", "print_json", "split", "steps", "table"]
+
+Json = typer.Option(False, "--json", help="Print one JSON object and nothing else.")
+Prefer = typer.Option([], "--prefer", metavar="NAME", help="Plugin that wins a conflict.")
+Without = typer.Option([], "--without", metavar="NAME", help="Plugin to leave out.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def split(text: str) -> list[str]:
+    """A comma-separated list."""
+    return [piece.strip() for piece in text.split(",") if piece.strip()]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table on stdout, columns as wide as they need to be."""
+    cells = [list(map(str, columns)), *(["" if c is None else str(c) for c in r] for r in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+
+
+@contextlib.contextmanager
+def steps(show: bool = True) -> Iterator[Callable[[str], None]]:
+    """A function to tell of each step; shown on stderr, only where that is a terminal."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda step: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        yield lambda step: status.update(step)

@@ -1,0 +1,56 @@
+"""espnet-onnx verify: a bundle against the model it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import typer
+
+from .export import require_extra
+from .output import Json, print_json, steps, table
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("verify")(verify)
+
+
+def verify(
+    bundle: Path = typer.Argument(..., help="Folder that `espnet-onnx export` wrote."),
+    inputs: list[str] = typer.Argument(None, help="Audio files to recognise on both sides."),
+    against: str = typer.Option(..., help="The ESPnet model: folder, zip or zoo tag."),
+    task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
+    beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
+    threads: int | None = typer.Option(None, help="Threads; default is all cores."),
+    as_json: bool = Json,
+) -> None:
+    """Compare every graph, and the answers to whole recordings, with ESPnet's own."""
+    require_extra()
+    from .. import verify as library
+
+    decoding = {} if beam_size is None else {"beam_size": beam_size}
+    with steps(not as_json) as progress:
+        result = library.verify(
+            bundle, against, inputs or (), task=task, threads=threads, progress=progress, **decoding
+        )
+    if as_json:
+        print_json({"passed": result.passed, **attrs.asdict(result)})
+    else:
+        rows = [
+            (g.graph, g.precision, f"{g.difference:.1e}", f"{g.cosine:.5f}", _word(g.passed))
+            for g in result.graphs
+        ]
+        table(["graph", "precision", "difference", "cosine", ""], rows)
+        answers = [(r.audio, r.precision, r.verdict, r.ours) for r in result.recordings]
+        if answers:
+            typer.echo()
+            table(["audio", "precision", "answer", "text"], answers)
+        typer.echo("passed" if result.passed else "failed")
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def _word(passed: bool) -> str:
+    return "ok" if passed else "outside tolerance"

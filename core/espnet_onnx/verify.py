@@ -1,0 +1,175 @@
+"""A bundle against the ESPnet model it came from: every graph, then whole recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from . import bundle as bundles
+from . import components, loader, sources
+from .bundle import NodeEntry
+from .errors import CheckFailed, InputError
+from .graphs import runner, verdict
+from .manager import Manager
+from .parity import compare, expect
+from .parts.audio import read_audio
+from .reference import Recogniser, same_answer
+from .resolver import Claim, require, resolve
+from .runtime import OrtSession, load, session_options
+
+__all__ = ["GraphCheck", "RecordingCheck", "Verified", "verify"]
+
+
+@attrs.frozen
+class GraphCheck:
+    """Parity of one graph file."""
+
+    graph: str
+    precision: str
+    difference: float
+    cosine: float
+    passed: bool
+
+
+@attrs.frozen
+class RecordingCheck:
+    """One recording: both texts, and whether they are the same, tied or different."""
+
+    audio: str
+    precision: str
+    verdict: str
+    ours: str | None
+    espnet: str | None
+    ids: Sequence[int]
+    espnet_ids: Sequence[int]
+
+
+@attrs.frozen
+class Verified:
+    """All checks of a bundle. `passed` holds fp32 to equality, int8 to its parity alone."""
+
+    graphs: Sequence[GraphCheck]
+    recordings: Sequence[RecordingCheck]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every graph is within tolerance and every fp32 answer is ESPnet's."""
+        good = all(check.passed for check in self.graphs)
+        fp32 = [r for r in self.recordings if r.precision == "fp32"]
+        return good and all(r.verdict != "different" for r in fp32)
+
+
+def verify(
+    bundle: str | Path,
+    against: str | Path,
+    inputs: Sequence[Any] = (),
+    *,
+    task: str | None = None,
+    manager: Manager | None = None,
+    threads: int | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+    **decoding: Any,
+) -> Verified:
+    """Check a bundle.
+
+    Args:
+        bundle: the bundle.
+        against: the ESPnet model: folder, zip or zoo tag.
+        inputs: recordings to recognise on both sides.
+        decoding: search settings for both sides.
+
+    Raises:
+        InputError: bundle, model or a recording cannot be read, or do not belong together.
+    """
+    folder = Path(bundle)
+    manifest = bundles.read_manifest(folder)
+    bundles.verify_files(folder, manifest)
+    manager = manager or Manager.load()
+    source = sources.find(against)
+    loaded = loader.load_model(source, task)
+    root, _ = components.root(
+        loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
+    )
+    claim = resolve(root, manager)
+    require(claim)
+    graphs = list(_graphs(folder, manifest.tree, claim, manager, threads, progress))
+    settings = {**manifest.decoding, **decoding}
+    recordings = list(
+        _recordings(folder, manifest.precisions, loaded, inputs, settings, manager, threads, progress)
+    )
+    return Verified(graphs, recordings)
+
+
+def _graphs(
+    folder: Path,
+    entry: NodeEntry,
+    claim: Claim,
+    manager: Manager,
+    threads: int | None,
+    progress: Callable[[str], None],
+) -> Iterator[GraphCheck]:
+    assert claim.part is not None and claim.plugin is not None
+    if entry.kind != claim.part.kind:
+        raise InputError(
+            f"{folder}: {claim.path or 'the root'} is a {entry.kind}, the model has a "
+            f"{claim.part.kind}: give the model that the bundle was made from"
+        )
+    graphs = manager.ask_owner(
+        claim.plugin, "export_module", component=claim.component, part=claim.part
+    )
+    for name, graph in (graphs or {}).items():
+        expected = expect(graph)
+        for precision, file in entry.graphs[name].files.items():
+            progress(f"{claim.path}.{name} {precision}".strip("."))
+            session = OrtSession(folder / file, session_options(threads), ("CPUExecutionProvider",))
+            parity = compare(graph, runner(session, graph), expected)
+            stage = "int8" if f".{precision}." in file and precision == "int8" else "fp32"
+            passed, _ = verdict(stage, graph, parity)
+            label = f"{claim.path}.{name}".strip(".")
+            yield GraphCheck(label, precision, parity.difference, parity.cosine, passed)
+    for name, child in claim.children.items():
+        yield from _graphs(folder, entry.children[name], child, manager, threads, progress)
+
+
+def _recordings(
+    folder: Path,
+    precisions: Sequence[str],
+    loaded: loader.Loaded,
+    inputs: Sequence[Any],
+    settings: dict[str, Any],
+    manager: Manager,
+    threads: int | None,
+    progress: Callable[[str], None],
+) -> Iterator[RecordingCheck]:
+    if not inputs:
+        return
+    espnet = Recogniser(loaded, **settings)
+    sides = {
+        p: load(folder, precision=p, threads=threads, manager=manager, verify=False, **settings)
+        for p in precisions
+    }
+    for name in inputs:
+        progress(str(name))
+        for precision, ours in sides.items():
+            audio = read_audio(name, ours.sample_rate)
+            want = espnet(audio.samples)
+            got = ours(audio.samples)
+            verdict_ = same_answer(espnet, audio.samples, got.ids, want)
+            yield RecordingCheck(
+                str(name), precision, verdict_, got.text, want.text, got.ids, want.ids
+            )
+
+
+def require_passed(result: Verified) -> None:
+    """Raise where a check failed.
+
+    Raises:
+        CheckFailed: counts what failed.
+    """
+    if not result.passed:
+        bad = [c.graph for c in result.graphs if not c.passed]
+        wrong = sum(r.verdict == "different" for r in result.recordings)
+        raise CheckFailed(f"graphs out of tolerance: {bad or 'none'}; different answers: {wrong}")

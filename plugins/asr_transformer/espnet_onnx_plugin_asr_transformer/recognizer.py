@@ -1,0 +1,190 @@
+"""Runs an attention and/or CTC model: waveform to text, as ESPnet's `Speech2Text` does.
+
+Shapes: B utterances, S samples, T frames, D width, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from espnet_onnx import Node
+from espnet_onnx.errors import AudioError, InputError
+from espnet_onnx.parts.audio import Audio, read_audio
+from espnet_onnx.parts.batch import buckets, in_order, pad
+from espnet_onnx.parts.decoding import Decoding
+from espnet_onnx.parts.result import Recognition
+from espnet_onnx.parts.tokenizer import Tokenizer, build_tokenizer
+from espnet_onnx.roles import CTC, Encoded, Encoder, Frontend, Scorer, Transform
+from espnet_onnx.types import Array
+
+from .transcript import Searcher, Transcript
+
+__all__ = ["Recognizer"]
+
+
+@attrs.define
+class Recognizer:
+    """A recogniser: `recognizer("speech.flac").text`.
+
+    Attributes:
+        sample_rate: what audio is resampled to; None where the model takes features.
+        decoding: search settings; keyword arguments of a call replace them for that call.
+    """
+
+    tokenizer: Tokenizer
+    searcher: Searcher
+    encoder: Encoder
+    decoding: Decoding
+    frontend: Frontend | None = None
+    before: Sequence[Transform] = ()
+    after: Sequence[Transform] = ()
+
+    @classmethod
+    def from_node(cls, node: Node, children: Mapping[str, Any]) -> Recognizer:
+        """The recogniser of a bundle's root node."""
+        config = node.config
+        tokenizer = build_tokenizer(
+            {"token_type": config["token_type"], "token_list": config["token_list"]}, node.files
+        )
+        scorers: dict[str, Scorer] = {n: children[n] for n in ("decoder",) if n in children}
+        ctc: CTC | None = children.get("ctc")
+        searcher = Searcher(
+            scorers,
+            ctc,
+            config["sos"],
+            config["eos"],
+            config["blank"],
+            len(config["token_list"]),
+        )
+        return cls(
+            tokenizer,
+            searcher,
+            children["encoder"],
+            Decoding(**config.get("decoding", {})),
+            children.get("frontend"),
+            [children[n] for n in ("normalize", "preencoder") if n in children],
+            [children[n] for n in ("postencoder",) if n in children],
+        )
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Sample rate of the model's training audio, in Hz."""
+        return getattr(self.frontend, "sample_rate", None)
+
+    def __call__(
+        self, audio: Any, *, sample_rate: int | None = None, **decoding: Any
+    ) -> Recognition:
+        """Recognise one recording.
+
+        Args:
+            audio: a path, a file object or an array (S,); features (T, D) where the model has
+                no frontend.
+            sample_rate: of an array, in Hz; None where it already is the model's.
+            decoding: settings of `Decoding` to change for this call.
+
+        Raises:
+            AudioError: the recording cannot be read, or is too short for the model.
+            InputError: a setting that does not fit this model.
+        """
+        return self.batch([audio], sample_rate=sample_rate, **decoding)[0]
+
+    def batch(
+        self,
+        audios: Sequence[Any],
+        *,
+        batch_size: int = 16,
+        sample_rate: int | None = None,
+        **decoding: Any,
+    ) -> list[Recognition]:
+        """Recognise many recordings, `batch_size` at a time, results in the given order.
+
+        Each result is what the recording gives when recognised alone.
+        """
+        settings = attrs.evolve(self.decoding, **_known(decoding))
+        self.searcher.check(settings)
+        inputs = [self._read(audio, sample_rate) for audio in audios]
+        groups = buckets([len(i.samples) for i in inputs], batch_size)
+        return in_order(groups, (self._decode([inputs[i] for i in g], settings) for g in groups))
+
+    def encode(self, inputs: Sequence[Array]) -> Encoded:
+        """Encoder output of arrays at the model's rate; `ESPnetASRModel.encode`."""
+        feats, lengths = _stack(inputs)
+        if self.frontend is not None:
+            feats, lengths = self.frontend(feats, lengths)
+        for transform in self.before:
+            feats, lengths = transform(feats, lengths)
+        if lengths.min() < self.encoder.shortest:
+            raise AudioError(
+                f"too short: {lengths.min()} feature frames, the encoder needs "
+                f"{self.encoder.shortest}: give longer audio"
+            )
+        encoded = self.encoder(feats, lengths)
+        out, lengths = encoded.out, encoded.lengths
+        for transform in self.after:
+            out, lengths = transform(out, lengths)
+        return attrs.evolve(encoded, out=out, lengths=lengths)
+
+    def self_check(self) -> str | None:
+        """Recognise two seconds of noise; a problem, or None."""
+        noise = np.random.default_rng(0).normal(0, 0.1, 2 * (self.sample_rate or 50))
+        sample = noise.astype(np.float32)
+        if self.frontend is None:
+            return None
+        result = self(sample, maxlenratio=-3, beam_size=2)
+        return None if np.isfinite(result.score) else f"score {result.score} of noise"
+
+    def _read(self, audio: Any, sample_rate: int | None) -> Audio:
+        if self.frontend is None:
+            return _features(audio)
+        rate = self.frontend.sample_rate
+        read = read_audio(audio, rate, sample_rate=sample_rate)
+        if len(read.samples) < self.frontend.shortest:
+            raise AudioError(
+                f"{read.name}: too short ({len(read.samples)} samples at {rate} Hz, the model "
+                f"needs {self.frontend.shortest}): give longer audio"
+            )
+        return read
+
+    def _decode(self, inputs: Sequence[Audio], settings: Decoding) -> list[Recognition]:
+        try:
+            encoded = self.encode([i.samples for i in inputs])
+        except AudioError as error:
+            names = ", ".join(i.name for i in inputs)
+            raise AudioError(f"{names}: {error}") from None
+        transcripts = self.searcher(encoded, settings)
+        return [
+            self._result(audio, transcript)
+            for audio, transcript in zip(inputs, transcripts, strict=True)
+        ]
+
+    def _result(self, audio: Audio, transcript: Transcript) -> Recognition:
+        return transcript.recognition(self.tokenizer, audio)
+
+
+def _stack(inputs: Sequence[Array]) -> tuple[Array, Array]:
+    if inputs[0].ndim == 1:
+        return pad(inputs)
+    lengths = np.array([len(i) for i in inputs], dtype=np.int64)
+    batch = np.zeros((len(inputs), int(lengths.max()), inputs[0].shape[1]), dtype=np.float32)
+    for row, array in zip(batch, inputs, strict=True):
+        row[: len(array)] = array
+    return batch, lengths
+
+
+def _features(array: Any) -> Audio:
+    features = np.asarray(array)
+    if features.ndim != 2 or features.dtype.kind != "f" or not np.isfinite(features).all():
+        raise AudioError("this model has no frontend: give a finite float array of features (T, D)")
+    return Audio(features.astype(np.float32), 100, (), "features")
+
+
+def _known(decoding: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [a.name for a in attrs.fields(Decoding)]
+    for name in decoding:
+        if name not in names:
+            raise InputError(f"no search setting is called {name!r}: there are {', '.join(names)}")
+    return decoding

@@ -1,0 +1,127 @@
+"""Search over an encoder's output, and what it found as a Recognition.
+
+Shapes: B utterances, T frames, D width, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from espnet_onnx.errors import InputError
+from espnet_onnx.parts.alignment import align, confidences, seconds
+from espnet_onnx.parts.audio import Audio
+from espnet_onnx.parts.ctc_greedy import ctc_greedy
+from espnet_onnx.parts.decoding import Decoding
+from espnet_onnx.parts.hypothesis import Hypothesis
+from espnet_onnx.parts.result import Recognition, time_tokens, time_words
+from espnet_onnx.parts.search import BeamSearch
+from espnet_onnx.parts.tokenizer import Tokenizer
+from espnet_onnx.roles import CTC, Encoded, Scorer
+from espnet_onnx.types import Array
+
+__all__ = ["Searcher", "Transcript"]
+
+
+@attrs.frozen
+class Transcript:
+    """The n-best hypotheses of one utterance, and what times them.
+
+    Attributes:
+        hypotheses: n-best, the best first.
+        log_probs: (T, V) CTC log probabilities, None without CTC.
+    """
+
+    hypotheses: Sequence[Hypothesis]
+    log_probs: Array | None
+    blank: int
+
+    def recognition(self, tokenizer: Tokenizer, audio: Audio) -> Recognition:
+        """The result for one recording, its tokens timed by CTC alignment."""
+        nbest = tuple(self._plain(hypothesis, tokenizer) for hypothesis in self.hypotheses)
+        if not nbest:
+            notes = (*audio.notes, "no hypothesis reached minlenratio")
+            return Recognition("", score=float("-inf"), notes=notes, duration=audio.duration)
+        best = nbest[0]
+        timed = self._times(best, tokenizer, audio.duration)
+        return attrs.evolve(
+            best, nbest=nbest, notes=audio.notes, duration=audio.duration, **timed
+        )
+
+    def _plain(self, hypothesis: Hypothesis, tokenizer: Tokenizer) -> Recognition:
+        # `Speech2Text._hyps_to_results` drops id 0, whatever the blank's id is.
+        ids = tuple(i for i in hypothesis.tokens if i != 0)
+        tokens = tuple(tokenizer.ids2tokens(ids))
+        text = tokenizer.tokens2text(tokens)
+        return Recognition(text, tokens, ids, float(hypothesis.score), dict(hypothesis.scores))
+
+    def _times(self, best: Recognition, tokenizer: Tokenizer, duration: float) -> dict[str, Any]:
+        if self.log_probs is None or not best.ids:
+            return {}
+        alignment = align(self.log_probs, best.ids, self.blank)
+        spans = seconds(alignment, duration / len(self.log_probs), duration)
+        sure = confidences(self.log_probs, best.ids, alignment)
+        tokens = time_tokens(best.tokens, spans, sure)
+        groups = tokenizer.words(best.tokens)
+        return {
+            "token_times": tokens,
+            "words": time_words(tokens, groups, tokenizer.tokens2text),
+        }
+
+
+@attrs.define
+class Searcher:
+    """Finds the best token sequences for encoder output.
+
+    Attributes:
+        scorers: `decoder` and, later, `lm`; empty for a CTC-only model.
+    """
+
+    scorers: Mapping[str, Scorer]
+    ctc: CTC | None
+    sos: int
+    eos: int
+    blank: int
+    vocab_size: int
+
+    def check(self, settings: Decoding) -> None:
+        """Refuse settings that this model cannot follow.
+
+        Raises:
+            InputError: says what the model lacks.
+        """
+        if self.ctc is None and (settings.ctc_weight > 0 or settings.search != "beam"):
+            raise InputError("this model has no CTC: use ctc_weight=0 and search=beam")
+        if "decoder" not in self.scorers and settings.search == "beam" and settings.ctc_weight < 1:
+            raise InputError("this model has no attention decoder: use ctc_weight=1")
+
+    def __call__(self, encoded: Encoded, settings: Decoding) -> list[Transcript]:
+        """Decode a batch of encoder output."""
+        log_probs = None if self.ctc is None else self.ctc(encoded.out)
+        nbests = self._nbests(encoded, log_probs, settings)
+        return [
+            Transcript(
+                nbest[: settings.nbest],
+                None if log_probs is None else log_probs[b, : encoded.lengths[b]],
+                self.blank,
+            )
+            for b, nbest in enumerate(nbests)
+        ]
+
+    def _nbests(
+        self, encoded: Encoded, log_probs: Array | None, settings: Decoding
+    ) -> list[list[Hypothesis]]:
+        if settings.search == "greedy":
+            assert log_probs is not None
+            return [[best] for best in ctc_greedy(log_probs, encoded.lengths, self.blank)]
+        search = BeamSearch(
+            self.scorers,
+            vocab_size=self.vocab_size,
+            sos=self.sos,
+            eos=self.eos,
+            decoding=settings,
+            blank=self.blank,
+        )
+        return search(encoded.out, encoded.lengths, log_probs)
