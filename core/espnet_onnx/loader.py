@@ -229,10 +229,13 @@ def _culprit(config: Mapping[str, Any], error: Exception) -> str:
     words = re.findall(r"--(\w+) must be one of|argument '(\w+)'|argument \"(\w+)\"", text)
     names = {word for groups in words for word in groups if word}
     file = getattr(error, "filename", None)
-    keys = [key for key in names if key in config]
+    leaves = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
     for key, value in config.items():
         if isinstance(value, Mapping):
-            keys += [f"{key}.{k}" for k, v in value.items() if k in names or (file and v == file)]
-        elif file and value == file:
-            keys.append(key)
-    return f" (config key {', '.join(sorted(keys)[:3])})" if keys else ""
+            leaves |= {f"{key}.{k}": v for k, v in value.items()}
+    found = [
+        f"{key} = {value!r}"
+        for key, value in leaves.items()
+        if key.rpartition(".")[2] in names or (file is not None and value == file)
+    ]
+    return f" (config key {', '.join(found[:3])})" if found else ""
