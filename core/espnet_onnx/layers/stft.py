@@ -61,8 +61,7 @@ class PowerSpectrum(nn.Module):
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """Samples (B,) -> frames (B,), as `Stft.forward` counts them."""
-        whole = torch.div(lengths + self.overhang, self.hop_length, rounding_mode="trunc")
-        return whole + 1
+        return (lengths + self.overhang) // self.hop_length + 1
 
     def forward(self, speech: Tensor, lengths: Tensor) -> Tensor:
         """Speech (B, S) and its lengths in samples -> power (B, T, F); frames behind
@@ -99,9 +98,7 @@ class PowerSpectrum(nn.Module):
         return padded.scatter(1, target, speech.gather(1, source))
 
 
-def _folded_dft(
-    n_fft: int, window: Tensor, bins: Tensor, scale: float
-) -> tuple[Tensor, Tensor]:
+def _folded_dft(n_fft: int, window: Tensor, bins: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Windowed cosines and sines (1 + W//2, F) for a frame's first sample and its sums and
     differences of samples n and W-n. Computed in float64 around the middle of the window: where
     time zero lies changes phases, not powers."""

@@ -97,7 +97,9 @@ def test_transforms(role: str, type_: str, kind: str) -> None:
     assert plugin.split_modules(eo.Component(role, role, type_)) == eo.Part(kind)
 
 
-@pytest.mark.parametrize(("role", "type_"), [("preencoder", "sinc"), ("frontend", "sliding_window")])
+@pytest.mark.parametrize(
+    ("role", "type_"), [("preencoder", "sinc"), ("frontend", "sliding_window")]
+)
 def test_sinc_is_declined(role: str, type_: str) -> None:
     assert isinstance(plugin.split_modules(eo.Component(role, role, type_)), eo.Declined)
 
