@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from espnet_onnx.catalog import Catalog
+from espnet_onnx.errors import ModelError
 
 GENERATOR = Path(__file__).parents[1] / "tools/generate_catalog.py"
 EVERY_TASK = [(v, t) for v in Catalog.versions() for t in Catalog.load(v).tasks()]
@@ -109,6 +111,19 @@ def test_a_plugins_own_names_stay_as_they_are(catalog: Catalog) -> None:
     assert (full["encoder"], full["encoder_conf"]) == ("mine", {"a": 1})
     assert catalog.fill("my_task", {"a": "None"}) == {"a": "None"}
     assert catalog.choices("my_task") == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"encoder": ["conformer"]}, "config key encoder is .* name"),
+        ({"encoder_conf": "big"}, "config key encoder_conf is 'big'; give a mapping"),
+        ({"ctc_conf": [1]}, "config key ctc_conf is"),
+    ],
+)
+def test_malformed_config_is_named(catalog: Catalog, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        catalog.fill("asr", config)
 
 
 @pytest.mark.parametrize(("version", "task"), EVERY_TASK)

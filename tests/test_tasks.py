@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+
 from espnet_onnx.catalog import Catalog
 from espnet_onnx.components import child, root
 from espnet_onnx.errors import ModelError
@@ -15,6 +16,7 @@ EVERY_TASK = [(v, t) for v in Catalog.versions() for t in Catalog.load(v).tasks(
 TRAINING = """\
 asr:             {encoder: conformer, decoder: transformer, model_conf: {ctc_weight: 0.3}}
 asr:             {encoder: beats, encoder_conf: {max_layer: 3}, decoder: linear_decoder}
+asr:             {encoder: rnn, decoder: transducer, src_tokenizer_encode_conf: {alpha: 0.4}}
 asr:             {frontend: s3prl, ctc_conf: {reduce: true}}
 asr:             {model: maskctc, encoder: conformer, decoder: mlm}
 asr_transducer:  {encoder_conf: {main_conf: {}, body_conf: [{block_type: conformer}]}}
@@ -24,7 +26,7 @@ st:              {encoder: conformer, decoder: transducer, st_joint_net_conf: {}
 st:              {encoder: conformer, decoder: transformer, hier_encoder: conformer}
 mt:              {model: discrete_asr, frontend: embed, encoder: e_branchformer}
 mt:              {frontend: embed, encoder: branchformer, decoder: transformer}
-mt:              {encoder: transformer, src_tokenizer_encode_conf: {enable_sampling: true}}
+mt:              {encoder: transformer, decoder: transformer, src_token_type: bpe}
 slu:             {encoder: conformer, decoder: transformer, deliberationencoder: conformer}
 slu:             {encoder: transformer, two_pass: true}
 slu:             {encoder: whisper, model_conf: {superb_setup: true}}
@@ -51,6 +53,7 @@ cls:             {encoder: beats, model_conf: {classification_type: multi-label}
 cls:             {encoder: transformer, decoder: linear, token_type: word}
 asvspoof:        {encoder: transformer, decoder: linear, losses: [{name: sigmoid_loss}]}
 hubert:          {encoder: torchaudio_hubert, model: torchaudio}
+hubert:          {encoder: hubert_pretrain, model_conf: {pred_masked_weight: 1.0}}
 hubert:          {encoder: hubert_pretrain, num_classes: 500}
 ssl:             {encoder: e_branchformer, util: [{name: mask}]}
 beats:           {encoder: beats, model: beats}

@@ -60,7 +60,7 @@ def generate() -> dict[str, Any]:
         for name in _task_modules():
             try:
                 found = _task_classes(name)
-            except Exception as error:  # noqa: BLE001 (a third-party import may fail in any way)
+            except Exception as error:
                 failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
                 continue
             for key, cls in found.items():
@@ -238,7 +238,7 @@ def _singles(cls: Any, built: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _models(cls: Any) -> list[Any]:
-    """The model classes of a task, the default first: its choice, else what `build_model` returns."""
+    """The model classes of a task, the default first."""
     for choices in cls.class_choices_list:
         if choices.name in ("model", "model_type"):
             return [choices.classes[choices.default], *choices.classes.values()]
@@ -282,7 +282,7 @@ def _nullable(convert: Callable[[str], Any] | None) -> bool:
     """Whether a command-line value "none" means None (`espnet2.utils.types.str_or_none`)."""
     try:
         return convert is not None and convert("none") is None
-    except Exception:  # noqa: BLE001 (whatever the option's own parser raises)
+    except Exception:
         return False
 
 

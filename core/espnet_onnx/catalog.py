@@ -21,6 +21,8 @@ from typing import Any
 
 import attrs
 
+from .errors import ModelError
+
 __all__ = ["Catalog", "Choice"]
 
 Config = Mapping[str, Any]
@@ -96,6 +98,9 @@ class Catalog:
         Task defaults updated with `config`; every `*_conf` completed with the defaults of the
         class that it is for. Mirrors `AbsTask.get_parser` and the calls in `build_model`.
         Filling twice changes nothing. A task that no catalog knows is left as it is.
+
+        Raises:
+            ModelError: a choice that is no name, or a `*_conf` that is no mapping.
         """
         record = self._task(task)
         defaults = {**self._data["common"], **record["defaults"]} if record["class"] else {}
@@ -106,7 +111,7 @@ class Catalog:
             if filled[given] is not None:
                 filled |= {name: None, f"{name}_conf": {}}
         for name, choice in record["choices"].items():
-            filled[name] = _type(filled[name])
+            filled[name] = _type(name, filled[name])
             conf = choice["conf"]
             filled[conf] = self.conf(task, name, filled[name], filled.get(conf))
         for name in record["confs"]:
@@ -128,7 +133,13 @@ class Catalog:
         Returns:
             `given` over the defaults, without what ESPnet's `build_model` passes itself; only
             `given` where the type is None or unknown (a plugin may bring it).
+
+        Raises:
+            ModelError: `given` is no mapping.
         """
+        if given is not None and not isinstance(given, Mapping):
+            key = self.conf_key(task, choice)
+            raise ModelError(f"config key {key} is {given!r}; give a mapping of arguments")
         record = self._task(task)
         offered = record["choices"].get(choice)
         path = offered["types"].get(type) if offered else record["confs"].get(f"{choice}_conf")
@@ -160,10 +171,12 @@ def _none(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in NONE else value
 
 
-def _type(value: Any) -> Any:
+def _type(name: str, value: Any) -> str | None:
     """A chosen name as `ClassChoices.add_arguments` parses it: lower case, "none" is None."""
+    if value is not None and not isinstance(value, str):
+        raise ModelError(f"config key {name} is {value!r}; give the name of a {name}, or null")
     value = _none(value)
-    return value.lower() if isinstance(value, str) else value
+    return value if value is None else str(value).lower()
 
 
 def _nearest(version: str, known: tuple[str, ...]) -> str:

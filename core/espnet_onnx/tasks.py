@@ -61,11 +61,6 @@ def has(*keys: str) -> Callable[[Config], bool]:
     return lambda config: any(k in config for k in keys)
 
 
-def lacks(*keys: str) -> Callable[[Config], bool]:
-    """None of the keys is there."""
-    return lambda config: not any(k in config for k in keys)
-
-
 def names(key: str, *values: str) -> Callable[[Config], bool]:
     """The key's value is one of the names."""
     return lambda config: str(config.get(key)).lower() in values
@@ -73,7 +68,12 @@ def names(key: str, *values: str) -> Callable[[Config], bool]:
 
 def inside(key: str, *keys: str) -> Callable[[Config], bool]:
     """The mapping under the key has any of the keys."""
-    return lambda config: any(k in (config.get(key) or ()) for k in keys)
+
+    def test(config: Config) -> bool:
+        found = config.get(key)
+        return isinstance(found, Mapping) and any(k in found for k in keys)
+
+    return test
 
 
 def both(*tests: Callable[[Config], bool]) -> Callable[[Config], bool]:
@@ -112,6 +112,7 @@ RULES = (
     Rule("beats", "model: beats", names("model", "beats")),
     Rule("ssl", "util", has("util")),
     Rule("hubert", "num_classes, collate_fn_conf", has("num_classes", "collate_fn_conf")),
+    Rule("hubert", "model_conf.pred_masked_weight", inside("model_conf", "pred_masked_weight")),
     Rule("hubert", "model: fairseq, torchaudio", names("model", "fairseq", "torchaudio")),
     Rule("diar", "label_aggregator, attractor", has("label_aggregator", "attractor")),
     Rule("asvspoof", "losses with decoder: linear", both(has("losses"), _LINEAR)),
@@ -127,7 +128,7 @@ RULES = (
     Rule("st", "md_encoder, hier_encoder", has("md_encoder", "hier_encoder")),
     Rule("mt", "model: mt, discrete_asr", names("model", "mt", "discrete_asr")),
     Rule("mt", "frontend: embed, patch", names("frontend", "embed", "patch")),
-    Rule("mt", "src_token_type", has("src_token_type", "src_tokenizer_encode_conf")),
+    Rule("mt", "src_token_type", has("src_token_type")),
     Rule("cls", "classification_type", inside("model_conf", "classification_type")),
     Rule("cls", "decoder: linear with token_type", both(_LINEAR, has("token_type"))),
     Rule("diar", "decoder: linear", _LINEAR),
