@@ -174,8 +174,8 @@ class _Prefixes:
         """See `CTCPrefixScorer.select`."""
         tokens = columns if self._ids is None else self._ids[parents, columns]
         before = self._before[parents]
-        repeats = np.flatnonzero(tokens == self._last[parents]) if self._length else []
-        if len(repeats):
+        repeats = np.flatnonzero(tokens == self._last[parents])
+        if self._length and len(repeats):
             before[repeats] = self._ending_in_blank(parents[repeats])
         self._prefix = self._psi[parents, columns]
         self._phi = self._advance(before, tokens)
@@ -226,10 +226,10 @@ def _log_matmul(log_a: Array, b: Array, log_b: Array, smallest: float) -> Array:
     alive = highest > -np.inf
     scale = np.where(alive, highest, 0.0)
     sums = np.exp(log_a - scale[:, None]).astype(b.dtype) @ b
-    rows, columns = np.nonzero((sums < smallest) & alive[:, None])
     with np.errstate(divide="ignore"):
         result: Array = np.log(sums).astype(np.float64) + scale[:, None]
-    for row in np.unique(rows):
-        lost = columns[rows == row]
+    small = sums < smallest
+    for row in np.flatnonzero(small.any(axis=1) & alive):
+        lost = np.flatnonzero(small[row])
         result[row, lost] = _log_sum(log_a[row] + log_b[:, lost].T)
     return result

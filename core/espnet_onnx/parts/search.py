@@ -143,8 +143,8 @@ class BeamSearch:
         for step in range(int(longest.max(initial=0))):
             candidates = self._score(running)
             grown, columns = self._prune(running, candidates)
-            last = step == longest - 1
-            self._collect(grown, ended, last, step >= shortest)
+            last = np.equal(step, longest - 1)
+            self._collect(grown, ended, last, np.less_equal(shortest, step))
             alive = (grown.scores > -np.inf) & (grown.tokens[..., -1] != self._eos)
             alive &= ~last[:, None]
             if decoding.maxlenratio == 0:
@@ -161,7 +161,7 @@ class BeamSearch:
         shape = (len(lengths), 1)
         names = list(self._scorers)
         ctc = None
-        if self._decoding.ctc_weight > 0:
+        if self._decoding.ctc_weight > 0 and ctc_log_probs is not None:
             ctc = CTCPrefixScorer(
                 ctc_log_probs,
                 lengths,
@@ -201,10 +201,8 @@ class BeamSearch:
 
     def _weigh(self, full: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
         """Weighted sum (B, H, V) of the full scorers, 0 without any."""
-        total = np.zeros((1,) * len(shape), dtype=np.float32)
-        for name, log_probs in full.items():
-            total = total + np.float32(self._weights[name]) * log_probs
-        return np.broadcast_to(total, shape)
+        parts = [np.float32(self._weights[name]) * scores for name, scores in full.items()]
+        return sum(parts[1:], parts[0]) if parts else np.zeros(shape, dtype=np.float32)
 
     def _candidate_ids(self, weighted: Array) -> Array | None:
         """The pre-beam (B, H, C) and <eos>, which CTC always scores; None for all tokens."""
