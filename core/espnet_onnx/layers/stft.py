@@ -64,8 +64,10 @@ class PowerSpectrum(nn.Module):
         return (lengths + self.overhang) // self.hop_length + 1
 
     def forward(self, speech: Tensor, lengths: Tensor) -> Tensor:
-        """Speech (B, S) and its lengths in samples -> power (B, T, F); frames behind
-        `frame_lengths(lengths)` hold whatever the padding held."""
+        """Speech (B, S) and its lengths in samples -> power (B, T, F).
+
+        Frames behind `frame_lengths(lengths)` hold whatever the padding held.
+        """
         frames = self._frames(speech, lengths)
         half = self.win_length // 2
         first, front = frames[..., :1], frames[..., 1 : half + 1]
@@ -75,8 +77,10 @@ class PowerSpectrum(nn.Module):
         return real * real + imag * imag
 
     def _frames(self, speech: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T, W): blocks of one hop, each joined with the blocks behind it. Copying whole
-        blocks is several times as fast in onnxruntime as gathering samples."""
+        """(B, T, W): blocks of one hop, each joined with the blocks behind it.
+
+        onnxruntime copies whole blocks several times as fast as it gathers samples.
+        """
         hop = self.hop_length
         after = self.hops * hop + self.overhang - self.before
         padded = functional.pad(speech, (self.before, after))
@@ -99,9 +103,12 @@ class PowerSpectrum(nn.Module):
 
 
 def _folded_dft(n_fft: int, window: Tensor, bins: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Windowed cosines and sines (1 + W//2, F) for a frame's first sample and its sums and
-    differences of samples n and W-n. Computed in float64 around the middle of the window: where
-    time zero lies changes phases, not powers."""
+    """Windowed cosines and sines (1 + W//2, F).
+
+    Their rows are for a frame's first sample and for its sums, or differences, of samples n and
+    W-n. Computed in float64 around the middle of the window: where time zero lies changes phases,
+    not powers.
+    """
     width = len(window)
     n = torch.arange(width // 2 + 1, dtype=torch.float64)
     weights = window.double()[: len(n)] * scale

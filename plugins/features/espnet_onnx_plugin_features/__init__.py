@@ -38,9 +38,7 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
 
 
 @eo.hookimpl
-def build_runtime(
-    node: eo.Node, children: Mapping[str, Any], open_session: Callable[[str], Session]
-) -> Any | None:
+def build_runtime(node: eo.Node, open_session: Callable[[str], Session]) -> Any | None:
     """The frontend, or a transform of features."""
     if node.kind not in _EXPORTS:
         return None

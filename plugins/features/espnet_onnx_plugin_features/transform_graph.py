@@ -34,6 +34,7 @@ def transform_graph(
         live: the ESPnet module, called in the same way.
         width: D of the features that it is checked with.
         fixed: False where the graph takes features of any width.
+        quantise: how int8 is made; None keeps fp32.
     """
 
     def feed(lengths: Sequence[int]) -> Feed:

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import espnet_onnx_plugin_features as plugin
 import pytest
 
 import espnet_onnx as eo
+import espnet_onnx_plugin_features as plugin
 from espnet_onnx.types import Feed
 
 
@@ -29,7 +29,8 @@ def _claim(component: eo.Component) -> tuple[eo.Part, eo.Graph]:
     part = plugin.split_modules(component)
     assert isinstance(part, eo.Part)
     graphs = plugin.export_module(component, part)
-    assert graphs is not None and list(graphs) == [component.role]
+    assert graphs is not None
+    assert list(graphs) == [component.role]
     return part, graphs[component.role]
 
 
@@ -66,7 +67,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         optimizer.save(model, path)
         node = eo.Node(component.role, part.kind, "features", part.config, (component.role,))
         session = OrtSession(path, session_options(1), ("CPUExecutionProvider",))
-        return graph, plugin.build_runtime(node, {}, {component.role: session}.__getitem__)
+        return graph, plugin.build_runtime(node, {component.role: session}.__getitem__)
 
     return export
 

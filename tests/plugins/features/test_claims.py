@@ -6,11 +6,11 @@ import subprocess
 import sys
 from typing import Any
 
-import espnet_onnx_plugin_features as plugin
 import pytest
-from espnet_onnx_plugin_features.default_claim import parse_rate
 
 import espnet_onnx as eo
+import espnet_onnx_plugin_features as plugin
+from espnet_onnx_plugin_features.default_claim import parse_rate
 
 CONF = {
     "fs": 16000,
@@ -44,7 +44,8 @@ def test_config_of_the_default_frontend() -> None:
 
 def test_without_centring_a_whole_frame_is_needed() -> None:
     part = plugin.split_modules(frontend(center=False))
-    assert isinstance(part, eo.Part) and part.config["shortest"] == 512
+    assert isinstance(part, eo.Part)
+    assert part.config["shortest"] == 512
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_leaves_the_rest_to_others(role: str, type_: str) -> None:
     component = eo.Component(role, role, type_)
     assert plugin.split_modules(component) is None
     assert plugin.export_module(component, eo.Part("other.kind")) is None
-    assert plugin.build_runtime(eo.Node("", "other.kind", "other"), {}, lambda name: None) is None
+    assert plugin.build_runtime(eo.Node("", "other.kind", "other"), lambda name: None) is None
 
 
 def test_claims_and_runtimes_need_no_torch() -> None:
