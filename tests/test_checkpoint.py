@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from espnet_onnx.errors import ModelError
 
 pytestmark = pytest.mark.export

@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 import pytest
 import yaml
+
 from espnet_onnx.errors import ModelError
 from espnet_onnx.sources import find
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 import stat
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from espnet_onnx import archives
 from espnet_onnx.configs import read_yaml, resolve_files
 from espnet_onnx.errors import InputError, ModelError
@@ -392,7 +392,8 @@ def write_hub_cache(cache: Path, repository: str, pack: Path, *, weights: bool =
         blob.write_bytes(file.read_bytes())
         link = snapshot / file.relative_to(pack)
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(os.path.relpath(blob, link.parent))
+        up = [".."] * len(link.relative_to(store).parts[:-1])
+        link.symlink_to(Path(*up, "blobs", blob.name))
     return snapshot
 
 

@@ -21,6 +21,7 @@ _ADAPTER = r"adapters?|\w*_adapters?|lora_[AB]"
 DROPPABLE = re.compile(rf"(?:^|\.)(?:{_LOSS}|{_ADAPTER})(?:\.|$)")
 # Without these the model computes something else, so they may be surplus but never missing.
 _NEEDED = re.compile(rf"(?:^|\.)(?:{_ADAPTER})(?:\.|$)")
+_LFS = b"version https://git-lfs."
 _SHOWN = 4
 
 
@@ -92,7 +93,8 @@ def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:
     if not isinstance(loaded, Mapping) or not len(loaded):
         what = "nothing" if isinstance(loaded, Mapping) else f"a {type(loaded).__name__}"
         raise ModelError(
-            f"{path}: holds {what}, not weights by name; give the *.pth that ESPnet's training wrote"
+            f"{path}: holds {what}, not weights by name;"
+            " give the *.pth that ESPnet's training wrote"
         )
     odd = [str(key) for key, value in loaded.items() if not isinstance(value, torch.Tensor)]
     if odd:
@@ -103,14 +105,24 @@ def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:
 
 
 def _refusal(path: Path, error: Exception) -> str:
-    if path.is_file() and path.stat().st_size == 0:
+    start = _start(path)
+    if start == b"":
         return "is empty; copy or download it again"
-    if path.is_file() and path.open("rb").read(24) == b"version https://git-lfs.":
+    if start == _LFS:
         return "is a git-lfs pointer, not the weights; run `git lfs pull` there"
     blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
     if blocked:
-        return f"would run code when read ({blocked[1]}), which is refused; save its state_dict() alone"
+        culprit = blocked[1]
+        return f"would run code when read ({culprit}), which is refused; save its state_dict()"
     return f"is damaged or not a checkpoint ({one_line(error, 90)}); copy or download it again"
+
+
+def _start(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_LFS))
+    except OSError:
+        return None
 
 
 def _shapes(model: torch.nn.Module, state: Mapping[str, torch.Tensor], error: Exception) -> str:

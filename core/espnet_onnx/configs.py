@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def resolve_files(config: Mapping[str, Any], roots: Sequence[Path]) -> dict[str,
     Raises:
         ModelError: the config nests deeper than any real one (it may contain itself).
     """
-    roots = [Path(os.path.abspath(root)) for root in roots]
+    roots = [root.resolve() for root in roots]
     return {key: _resolved(key, value, roots, 0) for key, value in config.items()}
 
 
@@ -73,32 +72,26 @@ def _resolved(key: str, value: Any, roots: Sequence[Path], depth: int) -> Any:
 
 def _located(value: str, roots: Sequence[Path]) -> str:
     """`value`, or the absolute name of the existing file that it means."""
+    path = Path(value)
     separated = "/" in value
     # A word without a separator is a file name only if it looks like one: `exp` is an option.
-    if not value or not (separated or os.path.splitext(value)[1]):
+    if not path.parts or ".." in path.parts or not (separated or path.suffix):
         return value
-    exists = os.path.exists if separated else os.path.isfile
-    if os.path.isabs(value):
-        return value if exists(value) else _by_tail(value, roots)
-    for root in roots:
-        path = os.path.normpath(root / value)
-        if path.startswith(f"{root}{os.sep}") and exists(path):
-            return path
-    return value
+    if path.is_absolute():
+        # A tail of one part would turn any word into a file.
+        parts = path.parts[1:]
+        tails = [] if _exists(path) else [Path(*parts[n:]) for n in range(len(parts) - 1)]
+    else:
+        tails = [path]
+    found = (root / tail for root in roots for tail in tails)
+    return next((str(p) for p in found if _exists(p) and (separated or p.is_file())), value)
 
 
-def _by_tail(value: str, roots: Sequence[Path]) -> str:
-    parts = [part for part in value.split("/") if part]
-    if ".." in parts:
-        return value
-    # A tail of one part would turn any word into a file.
-    tails = [parts[start:] for start in range(len(parts) - 1)]
-    for root in roots:
-        for tail in tails:
-            path = root.joinpath(*tail)
-            if os.path.exists(path):
-                return str(path)
-    return value
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a text too long for a name, or with NUL in it
+        return False
 
 
 def _where(error: Exception) -> str:

@@ -50,7 +50,8 @@ def undisturbed() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, argv = list(root.handlers), root.level, sys.argv
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()
     sys.argv = argv[:1]
     # A root logger without a handler would get one from the first `logging.info`.
     root.addHandler(logging.NullHandler())

@@ -224,7 +224,7 @@ def _root_task(config: Mapping[str, Any], live: Any = None) -> str:
 
 
 def _culprit(config: Mapping[str, Any], error: Exception) -> str:
-    """ " (config key ...)" for the keys that an exception of ESPnet's is about, if one can tell."""
+    """The config keys that an exception of ESPnet's is about, in brackets, if one can tell."""
     text = str(error)
     words = re.findall(r"--(\w+) must be one of|argument '(\w+)'|argument \"(\w+)\"", text)
     names = {word for groups in words for word in groups if word}
