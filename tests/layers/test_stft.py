@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from espnet_onnx.layers.stft import PowerSpectrum  # noqa: E402
+from espnet_onnx.layers.stft import PowerSpectrum
 
 pytestmark = pytest.mark.export
 

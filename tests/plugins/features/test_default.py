@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 default = pytest.importorskip("espnet2.asr.frontend.default")
 
-from espnet_onnx.errors import AudioError  # noqa: E402
-from espnet_onnx.parity import compare, difference, expect  # noqa: E402
+from espnet_onnx.errors import AudioError
+from espnet_onnx.parity import compare, difference, expect
 
 pytestmark = pytest.mark.export
 

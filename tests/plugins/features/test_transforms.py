@@ -11,11 +11,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("espnet2")
 
-from espnet2.asr.preencoder.linear import LinearProjection  # noqa: E402
-from espnet2.layers.global_mvn import GlobalMVN  # noqa: E402
-from espnet2.layers.utterance_mvn import UtteranceMVN  # noqa: E402
+from espnet2.asr.preencoder.linear import LinearProjection
+from espnet2.layers.global_mvn import GlobalMVN
+from espnet2.layers.utterance_mvn import UtteranceMVN
 
-from espnet_onnx.parity import compare, expect  # noqa: E402
+from espnet_onnx.parity import compare, expect
 
 pytestmark = pytest.mark.export
 
