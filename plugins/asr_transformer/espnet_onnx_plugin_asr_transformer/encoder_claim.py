@@ -1,0 +1,84 @@
+"""The claim on ESPnet's `transformer` and `conformer` encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import espnet_onnx as eo
+
+__all__ = ["KIND", "KINDS", "SHORTEST", "claim_encoder"]
+
+KIND = "asr_transformer.encoder"
+KINDS = (KIND,)
+
+# Fewest input frames, as ESPnet's `check_short_utt` has it; one where it does not look.
+SHORTEST: Mapping[str, Mapping[str | None, int]] = {
+    "conformer": {
+        "conv2d": 7,
+        "conv2d1": 5,
+        "conv2d2": 7,
+        "conv2d6": 11,
+        "conv2d8": 15,
+        "linear": 1,
+        "embed": 1,
+        None: 1,
+    },
+    "transformer": {
+        "conv2d": 7,
+        "conv2d1": 5,
+        "conv2d2": 7,
+        "conv2d6": 11,
+        "conv2d8": 15,
+        "conv1d2": 5,
+        "linear": 1,
+        "embed": 1,
+        "wav2vec": 1,
+        None: 1,
+    },
+}
+POSITIONS = ("abs_pos", "scaled_abs_pos", "rel_pos", "legacy_rel_pos", "conv")
+ATTENTIONS = ("selfattn", "rel_selfattn", "legacy_rel_selfattn")
+
+
+def claim_encoder(component: eo.Component) -> eo.Part | eo.Declined | None:
+    """Mirrors the constructors of `TransformerEncoder` and `ConformerEncoder`.
+
+    Returns:
+        A part whose config holds `shortest` (frames), `inter` (numbers of the blocks whose
+        output the graph also returns) and `tokens` (the input is int64 ids, not features).
+    """
+    if component.role != "encoder" or component.type not in SHORTEST:
+        return None
+    reason = _why_not(component)
+    if reason is not None:
+        return eo.Declined(reason)
+    conf = component.conf
+    return eo.Part(
+        KIND,
+        config={
+            "shortest": SHORTEST[component.type][conf["input_layer"]],
+            "inter": sorted({int(i) for i in conf.get("interctc_layer_idx") or ()}),
+            "tokens": conf["input_layer"] == "embed",
+        },
+    )
+
+
+def _why_not(component: eo.Component) -> str | None:
+    conf = component.conf
+    layer = conf["input_layer"]
+    if layer is not None and layer not in SHORTEST[component.type]:
+        return f"input_layer {layer} is not one that ESPnet's {component.type} encoder has"
+    if conf.get("ctc_trim"):
+        return "ctc_trim cuts the output where CTC is sure of blanks, which no graph here does"
+    if component.type == "transformer":
+        return None
+    return _unknown(conf, "pos_enc_layer_type", POSITIONS) or _unknown(
+        conf, "selfattention_layer_type", ATTENTIONS
+    )
+
+
+def _unknown(conf: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str | None:
+    if conf[key] in known:
+        return None
+    return f"{key} {conf[key]} is not one of {', '.join(known)}"

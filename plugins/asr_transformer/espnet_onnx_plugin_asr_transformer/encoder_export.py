@@ -1,0 +1,166 @@
+"""Graphs of ESPnet's `transformer` and `conformer` encoders.
+
+Shapes: B utterances, T frames, F features, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import espnet_onnx as eo
+from espnet_onnx.errors import ModelError
+from espnet_onnx.layers.attention import SelfAttention
+from espnet_onnx.layers.encoder_block import EncoderBlock
+from espnet_onnx.layers.linear import Affine
+from espnet_onnx.layers.norm import Norm
+from espnet_onnx.layers.rel_attention import LegacyRelAttention, RelAttention
+from espnet_onnx.types import Feed
+
+from .encoder_input import EncoderInput
+from .encoder_reference import EncoderReference
+
+__all__ = ["EncoderModule", "encoder_graphs"]
+
+ATTENTIONS: Mapping[str, type[SelfAttention]] = {
+    "MultiHeadedAttention": SelfAttention,
+    "RelPositionMultiHeadedAttention": RelAttention,
+    "LegacyRelPositionMultiHeadedAttention": LegacyRelAttention,
+}
+
+
+def encoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
+    """One graph, `encoder`: features and lengths in, states, lengths and inner states out.
+
+    Args:
+        component: with a live encoder, `given["input_size"]` for the conv2d input layers,
+            `given["ctc"]` where self-conditioning needs it, and optionally
+            `given["frame_rate"]`, input frames per second.
+    """
+    inter = part.config["inter"]
+    module = EncoderModule(component, inter).eval()
+    names = [f"inter_{i}" for i in inter]
+    out = ("batch", "encoder_frames", None)
+    tokens = part.config["tokens"]
+    axes: dict[str, Sequence[str | None]] = {
+        "feats": ("batch", "frames") if tokens else ("batch", "frames", None),
+        "feats_lengths": ("batch",),
+        "encoder_out": out,
+        "encoder_out_lengths": ("batch",),
+        **dict.fromkeys(names, out),
+    }
+    graph = eo.Graph(
+        module,
+        outputs=("encoder_out", "encoder_out_lengths", *names),
+        axes=axes,
+        lengths={"frames": "feats_lengths", "encoder_frames": "encoder_out_lengths"},
+        feed=_Feeds(_input_size(component), tokens),
+        reference=EncoderReference.of(component, inter),
+        trials=_trials(part.config["shortest"]),
+        rate=float(component.given.get("frame_rate") or 100),
+    )
+    return {"encoder": graph}
+
+
+def _trials(shortest: int) -> Sequence[Sequence[int]]:
+    """Odd lengths in a ragged batch, and the shortest utterance alone."""
+    return ((4 * shortest + 1, 2 * shortest + 3, 6 * shortest + 5), (shortest,))
+
+
+def _input_size(component: eo.Component) -> int:
+    """Features F per frame, or the number of tokens."""
+    embed = component.module.embed
+    first = embed[0] if isinstance(embed, nn.Sequential) else embed
+    if isinstance(first, nn.Linear):
+        return first.in_features
+    if isinstance(first, nn.Embedding):
+        return first.num_embeddings
+    conv = getattr(embed, "conv", None)
+    if conv is None:
+        return int(component.module.output_size())
+    if isinstance(conv[0], nn.Conv1d):
+        return conv[0].in_channels
+    size = component.given.get("input_size")
+    if not size:
+        raise ModelError(
+            f"encoder {component.type}: its input_size is unknown: export the whole model, "
+            "or give the number of features per frame"
+        )
+    return int(size)
+
+
+class _Feeds:
+    """Random inputs; what stands behind an utterance's end is as random, to show any leak."""
+
+    def __init__(self, size: int, tokens: bool) -> None:
+        self.size, self.tokens = size, tokens
+
+    def __call__(self, lengths: Sequence[int]) -> Feed:
+        rng = np.random.default_rng([len(lengths), *lengths])
+        shape = (len(lengths), max(lengths))
+        if self.tokens:
+            feats: Any = rng.integers(0, self.size, shape)
+        else:
+            feats = rng.standard_normal((*shape, self.size), dtype=np.float32)
+        return {"feats": feats, "feats_lengths": np.array(lengths, np.int64)}
+
+
+class EncoderModule(nn.Module):
+    """A Transformer or Conformer encoder over the live weights."""
+
+    def __init__(self, component: eo.Component, inter: Sequence[int]) -> None:
+        super().__init__()
+        live = component.module
+        self.input = EncoderInput(live.embed, component.conf.get("max_pos_emb_len") or 0)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(block, _attention(block.self_attn)) for block in live.encoders
+        )
+        self.norm = Norm(live.after_norm) if live.normalize_before else None
+        self.inter = tuple(inter)
+        conditioned = inter and live.interctc_use_conditioning
+        self.ctc = Affine.of(_ctc(component).ctc_lo) if conditioned else None
+        self.conditioning = Affine.of(live.conditioning_layer) if conditioned else None
+
+    def forward(self, feats: Tensor, feats_lengths: Tensor) -> tuple[Tensor, ...]:
+        """(B, T, F) and (B,) -> (B, T', D), (B,), then (B, T', D) for every inner output."""
+        x, mask, position = self.input(feats, feats_lengths)
+        inter = []
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x, mask, position)
+            if number in self.inter:
+                inter.append(self.normed(x))
+                x = self.condition(x, inter[-1])
+        # An output must not be an input of the same graph, as lengths without subsampling are.
+        return self.normed(x), mask.lengths.clone(), *inter
+
+    def normed(self, x: Tensor) -> Tensor:
+        """The encoder's last LayerNorm, which inner outputs share."""
+        return x if self.norm is None else self.norm(x)
+
+    def condition(self, x: Tensor, out: Tensor) -> Tensor:
+        """Self-conditioned CTC: the posteriors of `out`, projected back, added to x."""
+        if self.ctc is None or self.conditioning is None:
+            return x
+        conditioned: Tensor = x + self.conditioning(torch.softmax(self.ctc(out), -1))
+        return conditioned
+
+
+def _attention(live: nn.Module) -> type[SelfAttention]:
+    name = type(live).__name__
+    if name not in ATTENTIONS:
+        raise ModelError(f"attention {name} has no graph: there are {', '.join(ATTENTIONS)}")
+    return ATTENTIONS[name]
+
+
+def _ctc(component: eo.Component) -> Any:
+    ctc = component.given.get("ctc")
+    if ctc is None:
+        raise ModelError(
+            f"encoder {component.type}: self-conditioning needs the model's CTC: "
+            "export the whole model"
+        )
+    return ctc
