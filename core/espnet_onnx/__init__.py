@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .dropin import Speech2Text
     from .hookspecs import hookimpl
     from .runtime import load
     from .types import Component, Declined, Graph, Node, Part, Quantise
@@ -20,6 +21,7 @@ _HOME = {
     "Node": "types",
     "Part": "types",
     "Quantise": "types",
+    "Speech2Text": "dropin",
     "hookimpl": "hookspecs",
     "load": "runtime",
 }
@@ -31,6 +33,7 @@ __all__ = [
     "Node",
     "Part",
     "Quantise",
+    "Speech2Text",
     "__version__",
     "hookimpl",
     "load",

@@ -16,6 +16,7 @@ from .bundle import Manifest, NodeEntry
 from .errors import CheckFailed, DispatchError, InputError
 from .graphs import GraphBuilder
 from .manager import Manager
+from .reference import settings
 from .resolver import Claim, require, resolve
 from .runtime import load
 from .tracer import OPSET
@@ -70,7 +71,8 @@ def export(
         prefer: plugins that win where two claim the same component.
         without: plugins to leave out.
         role: export only the first component of this role, as a bundle of its own.
-        decoding: search settings that become the bundle's defaults (`beam_size`, ...).
+        decoding: search settings that become the bundle's defaults (`beam_size`, ...); None
+            takes those of a live object, or ESPnet's own defaults.
         keep_going: keep graphs that fail parity; the manifest then names them.
         keep_slower: keep int8 graphs that ran slower here than fp32.
         overwrite: replace a bundle that is there already.
@@ -88,6 +90,7 @@ def export(
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
         loaded, name = _load(model, task, cache)
+        decoding = settings(model) if decoding is None else decoding
         root, _ = components.root(
             loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
         )
@@ -209,7 +212,7 @@ def _try_out(folder: Path, manifest: Manifest, manager: Manager, threads: int | 
 
 def __getattr__(name: str) -> Any:
     if name == "ASRModelExport":
-        from .compat import ASRModelExport
+        from .dropin_export import ASRModelExport
 
         return ASRModelExport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from .inference import inference
 from .loader import Loaded
 from .types import Array
 
-__all__ = ["Answer", "Recogniser", "same_answer"]
+__all__ = ["Answer", "Recogniser", "same_answer", "settings"]
 
 # ANCHORS of the project: equal tokens, or a tie that ESPnet's own score cannot tell apart.
 TIE = 1e-3
@@ -89,3 +89,28 @@ def same_answer(recogniser: Recogniser, samples: Array, ids: Sequence[int], want
         return "same"
     ours, theirs = recogniser.score(samples, ids), recogniser.score(samples, want.ids)
     return "tie" if abs(ours - theirs) <= TIE else "different"
+
+
+def settings(live: Any) -> dict[str, Any]:
+    """Search settings of a live `Speech2Text`, by the names of `parts.decoding.Decoding`.
+
+    Empty for anything that has no beam search: a path, a bare model.
+    """
+    search = getattr(live, "beam_search", None)
+    if search is None:
+        return {}
+    weights = search.weights
+    return {
+        "beam_size": int(search.beam_size),
+        "ctc_weight": float(weights["ctc"]),
+        "lm_weight": float(weights["lm"]),
+        "ngram_weight": float(weights["ngram"]),
+        "penalty": float(weights["length_bonus"]),
+        "normalize_length": bool(getattr(search, "normalize_length", False)),
+        "maxlenratio": float(live.maxlenratio),
+        "minlenratio": float(live.minlenratio),
+        "nbest": int(live.nbest),
+        "ctc_window_margin": int(
+            getattr(search.part_scorers.get("ctc"), "window_margin", 0)
+        ),
+    }
