@@ -6,7 +6,7 @@ Shapes: B utterances, T frames, D width, H heads, d = D / H.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,11 @@ class SelfAttention(nn.Module):
 
     ESPnet's flash and SDPA switches compute the same and are ignored.
     """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, bias: Tensor, position: Position) -> Tensor:
+            """`nn.Module` itself promises Any."""
 
     def __init__(self, live: Any) -> None:
         super().__init__()
@@ -45,7 +50,7 @@ class SelfAttention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, H, T, d)."""
-        return x.unflatten(2, (self.heads, self.head_width)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, self.head_width).transpose(1, 2)
 
     def mix(self, scores: Tensor, x: Tensor) -> Tensor:
         """Scores (B, H, T, T) and values from x (B, T, D) -> (B, T, D)."""

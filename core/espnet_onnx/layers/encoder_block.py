@@ -7,7 +7,7 @@ Shapes: B utterances, T frames, D width.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,11 @@ class EncoderBlock(nn.Module):
 
 class _Sublayer(nn.Module):
     """x + scale f(norm(x)), or norm(x + scale f(x))."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, valid: Tensor) -> Tensor:
+            """`nn.Module` itself promises Any."""
 
     def __init__(
         self, inner: nn.Module, norm: nn.LayerNorm, before: bool, scale: float = 1.0

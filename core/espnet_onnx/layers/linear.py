@@ -5,6 +5,8 @@ Shapes: B utterances, T frames, D width.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,8 +32,13 @@ def check_plain(live: nn.Module, kind: type[nn.Module]) -> None:
 class Affine(nn.Module):
     """x W^T + b. A 3-D input gives MatMul and Add, never Gemm."""
 
-    weight: nn.Parameter | Tensor
-    bias: nn.Parameter | Tensor | None
+    weight: Tensor
+    bias: Tensor | None
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """`nn.Module` itself promises Any."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
@@ -40,7 +47,7 @@ class Affine(nn.Module):
         _register(self, "bias", bias)
 
     @classmethod
-    def of(cls, live: nn.Module) -> Affine:
+    def of(cls, live: Any) -> Affine:
         """The same layer as an `nn.Linear`, sharing its parameters."""
         check_plain(live, nn.Linear)
         return cls(live.weight, live.bias)

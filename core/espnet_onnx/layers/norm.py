@@ -5,6 +5,8 @@ Shapes: B utterances, T frames, D width.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +18,11 @@ class Norm(nn.Module):
 
     weight: Tensor
     bias: Tensor
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """`nn.Module` itself promises Any."""
 
     def __init__(self, live: nn.LayerNorm, scale: float = 1.0) -> None:
         """`scale` multiplies the output; other than 1 it copies the D weights."""

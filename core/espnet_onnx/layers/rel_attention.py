@@ -30,7 +30,7 @@ def shift(x: Tensor) -> Tensor:
     frames = x.shape[-2]
     width = 2 * frames - 1
     flat = x.flatten(-2)[..., : frames * width]
-    return flat.unflatten(-1, (frames, width))[..., frames - 1 :]
+    return flat.reshape(*x.shape[:-2], frames, width)[..., frames - 1 :]
 
 
 class _PositionAttention(SelfAttention):
@@ -106,4 +106,4 @@ def wrap(x: Tensor) -> Tensor:
     frames = x.shape[-2] - 1
     width, start = 2 * frames - 1, 2 * frames - 2
     flat = x.flatten(-2)[..., start : start + frames * width]
-    return flat.unflatten(-1, (frames, width))[..., :frames]
+    return flat.reshape(*x.shape[:-2], frames, width)[..., :frames]

@@ -5,7 +5,7 @@ Shapes: B utterances, T frames, D width, K kernel taps.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,11 @@ class TimeConv(nn.Module):
         stride: input frames per output frame.
         padding: zero frames added on both sides.
     """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor) -> Tensor:
+            """`nn.Module` itself promises Any."""
 
     def __init__(self, live: nn.Conv1d) -> None:
         super().__init__()

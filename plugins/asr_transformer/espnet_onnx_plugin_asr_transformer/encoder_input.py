@@ -91,7 +91,7 @@ def _plain(layer: nn.Module) -> nn.Module:
     return Affine.of(layer)
 
 
-def position_module(encoder: Any) -> nn.Module | None:
+def position_module(encoder: Any) -> Any:
     """The live positional encoding of an encoder, None if it has none."""
     embed = encoder.embed
     if embed is None or isinstance(embed, nn.Linear):
@@ -105,7 +105,8 @@ def _positions(live: Any, limit: int) -> nn.Module:
     name = type(live).__name__
     if name not in POSITION_CLASSES:
         raise ModelError(f"positional encoding {name} has no graph: choose another pos_enc_layer")
-    return POSITION_CLASSES[name](live, limit)
+    module: nn.Module = POSITION_CLASSES[name](live, limit)
+    return module
 
 
 POSITION_CLASSES: dict[str, Any] = {
