@@ -16,6 +16,8 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer as folding
+from onnxscript.rewriter import RewriteRuleSet
+from onnxscript.rewriter.rules import common as tidying
 
 from .types import Array
 
@@ -25,6 +27,37 @@ __all__ = ["clean", "fuse", "save"]
 _INLINE_BYTES = 2**20
 # Older onnxruntimes map external data into memory only at such offsets (Windows granularity).
 _ALIGNMENT = 2**16
+
+# What onnxscript's own optimizer applies, less the rules that a traced module never needs and
+# one whose search is quadratic in the size of the graph.
+_TIDYING = RewriteRuleSet(
+    [
+        *tidying.mul_by_1_rule.commute(),
+        *tidying.add_0_rule.commute(),
+        tidying.sub_0_rule,
+        tidying.div_by_1_rule,
+        tidying.dropout_zero_rule,
+        tidying.dropout_inference_rule,
+        tidying.cast_cast_rule,
+        tidying.no_op_cast_rule,
+        tidying.cast_constant_of_shape_rule,
+        tidying.cast_constant_of_shape_without_value_rule,
+        tidying.no_op_expand_rule,
+        tidying.collapse_slice_rule,
+        tidying.collapse_slice2_rule,
+        tidying.materialize_reshape_shape_rule,
+        tidying.flatten_to_reshape_rule,
+        tidying.reshape_reshape_rule,
+        tidying.squeeze_reshape_1d_rule,
+        tidying.unsqueeze_unsqueeze_rule,
+        tidying.no_op_transpose_rule,
+        tidying.transpose_transpose_rule,
+        tidying.normalize_pad_format_conv_rule,
+        tidying.fuse_pad_into_conv_rule,
+        tidying.fuse_batchnorm_into_conv_rule,
+        tidying.fuse_batchnorm_into_conv_transpose_rule,
+    ]
+)
 
 
 def fuse(
@@ -53,7 +86,7 @@ def fuse(
 
 
 def clean(model: ir.Model) -> ir.Model:
-    """Share equal weights and nodes; remove unused nodes, weights, outputs and debug text."""
+    """Share equal weights and nodes; drop unused ones, debug text and shapes of inner values."""
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     common.RemoveUnusedNodesPass()(model)
     _share_weights(model.graph)
@@ -66,14 +99,14 @@ def clean(model: ir.Model) -> ir.Model:
         common.NameFixPass,
     ):
         step()(model)
+    _forget_shapes(model.graph)
     return model
 
 
 def save(model: ir.Model, path: Path) -> None:
     """Write `path` (.onnx) and, unless the weights are few, `<path>.data` with the weights.
 
-    Equal models give equal bytes. Shapes of inner values are kept: onnxruntime's own fusions
-    read them.
+    Equal models give equal bytes.
     """
     weights = sum(tensor.nbytes for _, tensor in _weights(model.graph))
     if weights <= _INLINE_BYTES:
@@ -101,12 +134,25 @@ def _share_weights(graph: ir.Graph) -> None:
             ir.convenience.replace_all_uses_with(value, twin)
 
 
+def _forget_shapes(graph: ir.Graph) -> None:
+    # Where onnxruntime 1.31 knows them, it fuses Add and LayerNormalization into
+    # SkipLayerNormalization, which on a CPU takes five times as long as the two.
+    for node in graph.all_nodes():
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.shape = value.type = None
+
+
 def _fold(model: ir.Model) -> None:
-    # A linear layer arrives as MatMul(x, Transpose(weight)): fold it whatever its size.
-    folding.optimize_ir(model, should_fold=_is_weight_layout, onnx_shape_inference=True)
+    folding.inline(model)
+    for _ in range(2):
+        folding.fold_constants(model, onnx_shape_inference=True, should_fold=_is_weight_layout)
+        _TIDYING.apply_to_model(model)
+        common.RemoveUnusedNodesPass()(model)
 
 
 def _is_weight_layout(node: ir.Node) -> bool | None:
+    # A linear layer arrives as MatMul(x, Transpose(weight)): fold it whatever its size.
     if node.op_type in ("Transpose", "Reshape", "Unsqueeze", "Squeeze"):
         first = node.inputs[0]
         if first is not None and first.is_initializer():
