@@ -22,7 +22,7 @@ def tags(cache: SlotCache, ancestors: Any) -> Any:
     """What the slots of every hypothesis hold, (B, H, U)."""
     key, value = cache.slots["key"], cache.slots["value"]
     assert (key == -value).all()
-    own = [pool[0, :, 0][slots] for pool, slots in zip(key[:, None], ancestors, strict=True)]
+    own = [pool[0, :, 0][slots] for pool, slots in zip(key, ancestors, strict=True)]
     return np.stack(own)
 
 

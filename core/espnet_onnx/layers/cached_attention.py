@@ -143,7 +143,8 @@ class SharedCrossAttention(nn.Module):
         query = self.query(x).view(key.shape[0], -1, self.heads, key.shape[2]).transpose(1, 2)
         query = self.q_norm(query) * self.scale
         context = torch.softmax(query @ key + bias, -1) @ value
-        return self.out(context.transpose(1, 2).reshape(x.shape))
+        out: Tensor = self.out(context.transpose(1, 2).reshape(x.shape))
+        return out
 
 
 def _scale(attention: Any) -> tuple[float, float]:

@@ -18,7 +18,7 @@ import espnet_onnx as eo
 from espnet_onnx.layers.cached_attention import Affine, frame_bias, own_slots
 from espnet_onnx.layers.decoder_block import CachedDecoderBlock
 
-from .decoder_reference import DecoderReference
+from .decoder_reference_export import DecoderReference
 
 __all__ = ["DecoderMemory", "DecoderStep", "decoder_graphs"]
 
@@ -49,6 +49,8 @@ class DecoderStep(nn.Module):
     Attributes:
         input_names: the graph's inputs, in the order of `forward`.
     """
+
+    rates: Tensor
 
     def __init__(self, decoder: Any, blocks: Sequence[CachedDecoderBlock]) -> None:
         super().__init__()
@@ -91,7 +93,7 @@ class DecoderStep(nn.Module):
 
     def _embed(self, tokens: Tensor, position: int | torch.SymInt) -> Tensor:
         """`PositionalEncoding.forward` at one position: (B, H) -> (B, H, D)."""
-        angles = torch.full((1,), 1.0) * position * self.rates
+        angles = self.rates * torch.full((1,), position)
         encoding = torch.stack([angles.sin(), angles.cos()], -1).flatten()
         if self.alpha is not None:
             encoding = self.alpha * encoding

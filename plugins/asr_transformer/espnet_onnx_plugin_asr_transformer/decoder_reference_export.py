@@ -6,7 +6,7 @@ frames, D width, N heads, K width of a head, V tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -24,8 +24,13 @@ SPARE = 3
 
 @attrs.frozen
 class Replay:
-    """A live decoder over whole prefixes: log_probs (H, V) behind the last token, and for every
-    block the self-attention keys and values (H, N, U, K) of every token."""
+    """What a live decoder computes over whole prefixes.
+
+    Attributes:
+        log_probs: (H, V), behind the last token.
+        keys: self-attention keys of every token, block by block: (H, N, U, K).
+        values: the values, likewise.
+    """
 
     log_probs: Tensor
     keys: list[Tensor]
@@ -37,10 +42,8 @@ class Replay:
         keys: list[Tensor] = []
         values: list[Tensor] = []
         attentions = [layer.self_attn for layer in decoder.decoders]
-        hooks = [a.k_norm.register_forward_hook(lambda m, i, o: keys.append(o)) for a in attentions]
-        hooks += [
-            a.linear_v.register_forward_hook(lambda m, i, o: values.append(o)) for a in attentions
-        ]
+        hooks = [a.k_norm.register_forward_hook(_collect(keys)) for a in attentions]
+        hooks += [a.linear_v.register_forward_hook(_collect(values)) for a in attentions]
         rows, size = prefix.shape
         causal = torch.ones(size, size, dtype=torch.bool).tril()[None]
         try:
@@ -55,6 +58,11 @@ class Replay:
             for a, value in zip(attentions, values, strict=True)
         ]
         return cls(log_probs, keys, split)
+
+
+def _collect(outputs: list[Tensor]) -> Callable[[Any, Any, Tensor], None]:
+    """A forward hook that appends what its module returns."""
+    return lambda _module, _inputs, output: outputs.append(output)
 
 
 class DecoderReference:
