@@ -9,4 +9,6 @@ __all__ = ["fusion_rules"]
 
 def fusion_rules() -> list[Any]:
     """Rewrite rules for what `layers` emits, in the order to apply them to every graph."""
-    return []
+    from . import fusions
+
+    return fusions.fusion_rules()
