@@ -34,6 +34,7 @@ __all__ = [
     "espnet_decode",
     "posteriors",
     "random_decoder",
+    "reference",
     "reference_ctc",
 ]
 

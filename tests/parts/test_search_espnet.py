@@ -55,7 +55,8 @@ def test_equals_espnet(option: str, beam_size: int, vocab_size: int) -> None:
     seed = beam_size + vocab_size
     rng = np.random.default_rng(seed)
     decoder = random_decoder(vocab_size, seed)
-    frames, kinds = (19, 80, 1), ("flat", "peaky", "flat")
+    # ESPnet 202511 fails where more tokens are asked for than there are frames
+    frames, kinds = (19, 80, 1 if HAS_WINDOW else 7), ("flat", "peaky", "flat")
     encoder_outs = [rng.normal(size=(t, WIDTH)).astype(np.float32) for t in frames]
     log_probs = [
         posteriors(rng, t, vocab_size, kind) for t, kind in zip(frames, kinds, strict=True)

@@ -11,7 +11,7 @@ from ..errors import InputError
 
 __all__ = ["SEARCHES", "Decoding"]
 
-SEARCHES = ("beam", "greedy")
+SEARCHES = ("beam", "greedy", "time_sync")
 
 
 def _finite(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -69,7 +69,8 @@ class Decoding:
         nbest: hypotheses returned.
         normalize_length: rank finished hypotheses by score per token.
         ctc_window_margin: half-width in frames of the window of CTC prefix scores; 0 is exact.
-        search: "beam", or "greedy" for CTC alone without a beam.
+        search: "beam"; or for CTC alone "greedy", without a beam, or "time_sync", a beam that
+            moves frame by frame.
 
     Raises:
         InputError: a value is out of range.
