@@ -65,7 +65,7 @@ def test_wide_beam_finds_the_best_of_all_sequences() -> None:
             parts = [sum(float(t[a, b]) for a, b in steps) for t in (table, lm)]
             scored[sequence] = parts[0] + 0.5 * parts[1] + 0.7 * (n + 1)
     best = sorted(scored, key=lambda s: scored[s], reverse=True)[:4]
-    options = {"beam_size": 200, "lm_weight": 0.5, "penalty": 0.7, "nbest": 4}
+    options: dict[str, Any] = {"beam_size": 200, "lm_weight": 0.5, "penalty": 0.7, "nbest": 4}
     scorers = {"decoder": Bigram(1), "lm": Bigram(2)}
     (found,) = _search((30,), scorers, maxlenratio=-5.0, **options)
     found = [h for h in found if len(h.tokens) < 4]
