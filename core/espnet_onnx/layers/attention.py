@@ -21,7 +21,9 @@ __all__ = ["SelfAttention"]
 class SelfAttention(nn.Module):
     """Self-attention; 1/sqrt(d) is folded into the queries.
 
-    ESPnet's flash and SDPA switches compute the same and are ignored.
+    The keys' bias adds the same to all scores of a query, which softmax ignores; the values' bias
+    comes through whole, as weights sum to one, and moves into the output's. ESPnet's flash and
+    SDPA switches compute the same and are ignored.
     """
 
     if TYPE_CHECKING:
@@ -37,9 +39,14 @@ class SelfAttention(nn.Module):
         self.q_norm = Norm(live.q_norm, scale) if normed else None
         self.k_norm = Norm(live.k_norm) if normed else None
         self.q = Affine.of(live.linear_q) if normed else scaled(live.linear_q, scale)
-        self.k = Affine.of(live.linear_k)
-        self.v = Affine.of(live.linear_v)
+        self.k, self.v = Affine.of(live.linear_k), Affine.of(live.linear_v)
         self.out = Affine.of(live.linear_out)
+        if not normed:
+            self.k = Affine(self.k.weight)
+        if self.v.bias is not None:
+            moved = (self.out.weight @ self.v.bias).detach()
+            self.v = Affine(self.v.weight)
+            self.out = self.out.plus(moved)
 
     def forward(self, x: Tensor, bias: Tensor, position: Position) -> Tensor:
         """(B, T, D) and a key bias (B, 1, 1, T) -> (B, T, D)."""

@@ -52,6 +52,10 @@ class Affine(nn.Module):
         check_plain(live, nn.Linear)
         return cls(live.weight, live.bias)
 
+    def plus(self, bias: Tensor) -> Affine:
+        """The same layer with more bias (D',)."""
+        return Affine(self.weight, bias if self.bias is None else self.bias.detach() + bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D')."""
         return F.linear(x, self.weight, self.bias)
