@@ -13,6 +13,7 @@ import attrs
 from espnet_onnx.errors import InputError
 from espnet_onnx.parts.alignment import align, confidences, seconds
 from espnet_onnx.parts.audio import Audio
+from espnet_onnx.parts.ctc_beam import ctc_beam
 from espnet_onnx.parts.ctc_greedy import ctc_greedy
 from espnet_onnx.parts.decoding import Decoding
 from espnet_onnx.parts.hypothesis import Hypothesis
@@ -116,6 +117,9 @@ class Searcher:
         if settings.search == "greedy":
             assert log_probs is not None
             return [[best] for best in ctc_greedy(log_probs, encoded.lengths, self.blank)]
+        if settings.search == "time_sync":
+            assert log_probs is not None
+            return ctc_beam(log_probs, encoded.lengths, settings, self.blank)
         search = BeamSearch(
             self.scorers,
             vocab_size=self.vocab_size,
