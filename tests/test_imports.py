@@ -26,7 +26,7 @@ EXPORT_CORE = {
     *("testing", "dropin_export"),
 }
 # Modules of plugins say it in their names.
-EXPORT_NAMES = ("_export", "_reference", "_graph", "_input", "masking")
+EXPORT_NAMES = ("_export", "_reference", "_graph", "_input", "masking", "tiny")
 
 BLOCK = """
 import sys

@@ -11,6 +11,7 @@ from espnet_onnx.roles import Session
 from . import ctc_claim, decoder_claim, encoder_claim, root_claim
 
 ESPNET_ONNX_API = 1
+KINDS = (root_claim.KIND, *encoder_claim.KINDS, *decoder_claim.KINDS, *ctc_claim.KINDS)
 
 CLAIMS = (
     root_claim.claim_root,

@@ -20,6 +20,7 @@ _EXPORTS = {
     "features.utterance_mvn": ".utterance_mvn_export",
     "features.linear": ".linear_export",
 }
+KINDS = tuple(_EXPORTS)
 
 
 @eo.hookimpl

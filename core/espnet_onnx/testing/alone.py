@@ -1,0 +1,45 @@
+"""What a bundle answers where neither torch nor ESPnet can be imported; run as a program.
+
+python -m espnet_onnx.testing.alone BUNDLE PRECISION MODULE:FUNCTION
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["BLOCKED", "ask", "block", "recognise"]
+
+BLOCKED = ("torch", "torchaudio", "onnx", "onnx_ir", "onnxscript", "espnet", "espnet2")
+
+
+def block() -> None:
+    """Make the packages of the export extra fail to import, as where they are not installed."""
+    for name in BLOCKED:
+        sys.modules[name] = None  # type: ignore[assignment]
+
+
+def recognise(runtime: Any) -> dict[str, Any]:
+    """One second of noise, at most eight tokens, through a recogniser."""
+    noise = np.random.default_rng(0).normal(0, 0.1, runtime.sample_rate).astype(np.float32)
+    result = runtime(noise, beam_size=3, maxlenratio=-8)
+    return {"text": result.text, "ids": list(map(int, result.ids)), "score": float(result.score)}
+
+
+def ask(bundle: str | Path, precision: str, question: str) -> Any:
+    """Open a bundle and put the question `module:function` to it."""
+    from ..runtime import load
+
+    module, _, function = question.partition(":")
+    runtime = load(bundle, precision=precision, threads=1)
+    return getattr(importlib.import_module(module), function)(runtime)
+
+
+if __name__ == "__main__":
+    block()
+    sys.stdout.write(json.dumps(ask(*sys.argv[1:4])))

@@ -1,0 +1,150 @@
+"""Checks of a whole bundle: it runs alone, answers as ESPnet does, and guards its files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from .. import bundle as bundles
+from ..errors import BundleError
+from ..verify import verify
+from .alone import ask
+from .specimen import Specimen
+from .tiny import RECOGNISE
+
+__all__ = [
+    "check_answers_as_espnet",
+    "check_damage_is_found",
+    "check_manifest",
+    "check_model_is_unchanged",
+    "check_runs_alone",
+]
+
+
+def check_runs_alone(specimen: Specimen) -> None:
+    """Where torch, onnx and ESPnet cannot be imported, the bundle gives the same answer."""
+    for precision in specimen.manifest.precisions:
+        arguments = (str(specimen.bundle), precision, specimen.model.ask)
+        alone = _answer(*arguments)
+        here = ask(*arguments)
+        assert _same(alone, here), f"{precision}: {alone} without torch, {here} beside it"
+
+
+def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
+    """A recogniser hears in noise what ESPnet's own inference hears in it."""
+    if specimen.model.ask != RECOGNISE:
+        return
+    rate = specimen.manifest.tree.children["frontend"].config["sample_rate"]
+    noise = np.random.default_rng(1).normal(0, 0.1, rate).astype(np.float32)
+    path = folder / "noise.wav"
+    soundfile.write(path, noise, rate, subtype="FLOAT")
+    result = verify(
+        specimen.bundle,
+        specimen.folder,
+        [path],
+        task=specimen.model.task,
+        manager=specimen.manager,
+        threads=1,
+        beam_size=3,
+        maxlenratio=-8,
+    )
+    fp32 = [r for r in result.recordings if r.precision == "fp32"]
+    different = [(r.ids, r.espnet_ids) for r in fp32 if r.verdict == "different"]
+    assert fp32 and not different, f"tokens of bundle and ESPnet: {different}"
+
+
+def check_model_is_unchanged(specimen: Specimen) -> None:
+    """The user's live model is after the export what it was before."""
+    assert not specimen.changed, "the export changed " + ", ".join(specimen.changed[:5])
+
+
+def check_manifest(specimen: Specimen) -> None:
+    """The manifest lists exactly the files that there are, and holds relative names only."""
+    manifest = bundles.read_manifest(specimen.bundle)
+    bundles.verify_files(specimen.bundle, manifest)
+    there = {
+        p.relative_to(specimen.bundle).as_posix()
+        for p in specimen.bundle.rglob("*")
+        if p.is_file() and p.name != bundles.MANIFEST
+    }
+    assert there == set(manifest.files), f"listed or there: {there ^ set(manifest.files)}"
+    data = json.loads((specimen.bundle / bundles.MANIFEST).read_text("utf-8"))
+    absolute = [text for text in _strings(data) if _absolute(text)]
+    assert not absolute, f"absolute paths in the manifest: {absolute}"
+
+
+def check_damage_is_found(specimen: Specimen, folder: Path) -> None:
+    """One flipped byte in any file, or a missing end, is found."""
+    copy = folder / "damaged"
+    shutil.copytree(specimen.bundle, copy)
+    manifest = bundles.read_manifest(copy)
+    bundles.verify_files(copy, manifest)
+    for name in manifest.files:
+        path = copy / name
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        for damaged in (flipped, whole[:-1]):
+            path.write_bytes(damaged)
+            assert _refused(copy, manifest, name), f"damage of {name} goes unseen"
+        path.write_bytes(whole)
+
+
+def _answer(bundle: str, precision: str, question: str) -> Any:
+    command = [sys.executable, "-m", "espnet_onnx.testing.alone", bundle, precision, question]
+    result = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "ESPNET_ONNX_RAISE": ""},
+    )
+    assert result.returncode == 0, result.stderr.strip()
+    return json.loads(result.stdout)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6)
+    return bool(a == b)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from (*_strings(key), *_strings(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _absolute(text: str) -> bool:
+    # A token may be a lone slash.
+    names = [part for part in text.replace("\\", "/").split("/") if part]
+    roots = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    return len(names) > 1 and roots
+
+
+def _refused(folder: Path, manifest: bundles.Manifest, name: str) -> bool:
+    try:
+        bundles.verify_files(folder, manifest)
+    except BundleError as error:
+        return name in str(error)
+    return False

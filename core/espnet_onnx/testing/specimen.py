@@ -1,0 +1,161 @@
+"""A tiny model, alive, and the bundle that was exported from it: what the checks look at."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+import yaml
+
+from .. import components, loader, sources
+from ..bundle import GraphEntry, Manifest, NodeEntry
+from ..export import export
+from ..manager import Manager
+from ..resolver import Claim, resolve
+from ..types import Graph
+from .snapshot import changes, snapshot
+from .tiny import TinyModel
+
+__all__ = ["Exhibit", "Specimen"]
+
+
+@attrs.frozen
+class Exhibit:
+    """One graph of the plugin: what it claims to be, and what the bundle has of it."""
+
+    label: str
+    graph: Graph
+    entry: GraphEntry
+
+
+@attrs.frozen
+class Specimen:
+    """A tiny model and its bundle.
+
+    Attributes:
+        plugin: entry-point name of the plugin that is examined.
+        model: what it was made from.
+        folder: the model folder (config.yaml, weights).
+        loaded: the live model.
+        config_claim: the tree that the config.yaml alone gives.
+        claim: the tree that the live model gives.
+        bundle: the bundle's folder.
+        manifest: what the bundle says of itself.
+        changed: what the export changed in the live model, one line each.
+        manager: the plugins in use.
+    """
+
+    plugin: str
+    model: TinyModel
+    folder: Path
+    loaded: loader.Loaded = attrs.field(repr=False)
+    config_claim: Claim = attrs.field(repr=False)
+    claim: Claim = attrs.field(repr=False)
+    bundle: Path
+    manifest: Manifest = attrs.field(repr=False)
+    changed: Sequence[str]
+    manager: Manager = attrs.field(repr=False)
+
+    @classmethod
+    def make(
+        cls, plugin: str, model: TinyModel, folder: Path, manager: Manager | None = None
+    ) -> Specimen:
+        """Build, export in fp32 and int8, and keep everything.
+
+        Args:
+            plugin: entry-point name of the plugin that is examined.
+            model: the tiny model.
+            folder: an empty folder to work in.
+            manager: plugins to use; None finds the installed ones.
+
+        Raises:
+            EspnetOnnxError: ESPnet does not build the model, or it does not export.
+        """
+        manager = manager or Manager.load()
+        source = sources.find(write_model(model, folder / "model"))
+        loaded = loader.load_model(source, model.task)
+        before = snapshot(loaded.model)
+        live = argparse.Namespace(
+            model=loaded.model, train_args=argparse.Namespace(**loaded.config)
+        )
+        exported = export(
+            live,
+            folder / "bundle",
+            task=loaded.task,
+            precision=("fp32", "int8"),
+            keep_slower=True,
+            threads=1,
+            manager=manager,
+        )
+        return cls(
+            plugin,
+            model,
+            folder / "model",
+            loaded,
+            _claim(source.config, loaded, manager, alive=False),
+            _claim(loaded.config, loaded, manager, alive=True),
+            exported.bundle,
+            exported.manifest,
+            changes(before, snapshot(loaded.model)),
+            manager,
+        )
+
+    def exhibits(self) -> Iterator[Exhibit]:
+        """Every graph of the plugin's own parts, made again over the live model."""
+        for claim, entry in _pairs(self.claim, self.manifest.tree):
+            if claim.plugin != self.plugin:
+                continue
+            graphs: Mapping[str, Graph] | None = self.manager.ask_owner(
+                self.plugin, "export_module", component=claim.component, part=claim.part
+            )
+            for name, graph in (graphs or {}).items():
+                yield Exhibit(f"{claim.path}.{name}".strip("."), graph, entry.graphs[name])
+
+
+def write_model(model: TinyModel, folder: Path) -> Path:
+    """A model folder with config.yaml, the files that it names, and weights that hide nothing."""
+    folder.mkdir(parents=True)
+    for name, write in model.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path)
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(model.config)), "utf-8")
+    source = sources.find(folder)
+    task = model.task or components.root(source.config)[0].type
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        live, _ = loader.build_model(source.config, task, base=folder)
+        _stir(live)
+    torch.save(live.state_dict(), folder / "valid.acc.ave.pth")
+    return folder
+
+
+def _stir(live: torch.nn.Module) -> None:
+    """Fresh biases and batch statistics are zeros and ones: an export could forget them unseen."""
+    with torch.no_grad():
+        for parameter in live.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        for name, buffer in live.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0, 0.3)
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+
+
+def _claim(
+    config: Mapping[str, Any], loaded: loader.Loaded, manager: Manager, *, alive: bool
+) -> Claim:
+    root, _ = components.root(
+        config, base=loaded.base, module=loaded.model if alive else None, task=loaded.task
+    )
+    return resolve(root, manager)
+
+
+def _pairs(claim: Claim, entry: NodeEntry) -> Iterator[tuple[Claim, NodeEntry]]:
+    yield claim, entry
+    for name, child in claim.children.items():
+        yield from _pairs(child, entry.children[name])

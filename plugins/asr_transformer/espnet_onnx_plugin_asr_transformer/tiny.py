@@ -1,0 +1,45 @@
+"""Tiny models with every kind of this plugin, for the conformance kit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from espnet_onnx.testing import TinyModel
+
+__all__ = ["MODELS"]
+
+_BASE: Mapping[str, Any] = {
+    "token_list": ["<blank>", "<unk>", *"abcdefghijklmnop", "<space>", "<sos/eos>"],
+    "token_type": "char",
+    "frontend": "default",
+    "frontend_conf": {"fs": 8000, "n_fft": 128, "hop_length": 64, "n_mels": 16},
+    "specaug": None,
+    "normalize": "utterance_mvn",
+    "decoder": "transformer",
+    "decoder_conf": {"attention_heads": 2, "linear_units": 512, "num_blocks": 1},
+    "model_conf": {"ctc_weight": 0.3},
+}
+# linear_units makes one weight wide enough to become int8.
+_ENCODER = {"output_size": 32, "attention_heads": 2, "linear_units": 512, "num_blocks": 1}
+
+MODELS = (
+    TinyModel(
+        "conformer",
+        {
+            **_BASE,
+            "encoder": "conformer",
+            "encoder_conf": {
+                **_ENCODER,
+                "cnn_module_kernel": 3,
+                "rel_pos_type": "latest",
+                "pos_enc_layer_type": "rel_pos",
+                "selfattention_layer_type": "rel_selfattn",
+            },
+        },
+    ),
+    TinyModel(
+        "transformer",
+        {**_BASE, "encoder": "transformer", "encoder_conf": {**_ENCODER, "num_blocks": 2}},
+    ),
+)
