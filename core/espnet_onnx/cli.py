@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import importlib_metadata
@@ -20,10 +22,12 @@ from .errors import EspnetOnnxError
 __all__ = ["app", "main"]
 
 COMMANDS = "espnet_onnx.commands"
+log = logging.getLogger("espnet_onnx")
 
 app = typer.Typer(
     name="espnet-onnx",
     help="Put ESPnet speech models into production as ONNX bundles that run without PyTorch.",
+    epilog="Exit codes: 0 done, 1 a check failed, 2 bad input or usage.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -56,29 +60,39 @@ def _plugin_commands() -> None:
         except Exception as error:
             if os.environ.get("ESPNET_ONNX_RAISE") == "1":
                 raise
-            logging.getLogger("espnet_onnx").warning(
-                "command %s skipped: %s", entry_point.name, error
-            )
+            log.warning("command %s skipped: %s", entry_point.name, error)
+
+
+@contextmanager
+def _warnings_to_stderr() -> Iterator[None]:
+    """Our own warnings, one line each; others' libraries get no handler to write to."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    silent = logging.NullHandler()
+    propagate = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    logging.getLogger().addHandler(silent)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+        logging.getLogger().removeHandler(silent)
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logger = logging.getLogger("espnet_onnx")
-    logger.addHandler(handler)
-    logger.propagate = False
-    _plugin_commands()
-    try:
-        app(args=arguments)
-    except EspnetOnnxError as error:
-        if os.environ.get("ESPNET_ONNX_RAISE") == "1":
-            raise
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+    """Run the command line and exit.
+
+    Typer itself answers wrong usage (2), Ctrl-C (130) and a reader that has gone (1).
+    `ESPNET_ONNX_RAISE=1` shows where an error comes from.
+    """
+    with _warnings_to_stderr():
+        _plugin_commands()
+        try:
+            app(args=arguments)
+        except (EspnetOnnxError, OSError) as error:
+            if os.environ.get("ESPNET_ONNX_RAISE") == "1":
+                raise
+            typer.echo("error: " + " ".join(str(error).splitlines()), err=True)
+            sys.exit(getattr(error, "exit_code", 2))

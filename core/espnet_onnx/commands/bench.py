@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from .output import Json, print_json, split, steps, table
+from .output import Bundle, Json, print_json, split, steps, table
 
 __all__ = ["register", "show"]
 
@@ -18,8 +18,10 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    bundle: Path = typer.Argument(..., help="Folder that `espnet-onnx export` wrote."),
-    inputs: list[str] = typer.Argument(..., help="Audio files; each is timed on its own."),
+    bundle: Path = Bundle,
+    inputs: list[str] = typer.Argument(
+        ..., metavar="INPUT", help="Audio files; each is timed on its own."
+    ),
     against: str | None = typer.Option(None, help="ESPnet model to compare with."),
     precision: str | None = typer.Option(None, help="fp32, int8 or both; default all there are."),
     threads: int = typer.Option(2, help="Threads of every side."),
@@ -29,7 +31,7 @@ def bench(
     profile: bool = typer.Option(False, help="Show where the time of the bundle goes."),
     as_json: bool = Json,
 ) -> None:
-    """Time a bundle, calls alternating with ESPnet's own inference where a model is given."""
+    """Time a bundle, and ESPnet beside it, call by call."""
     from .. import bench as library
     from ..bundle import read_manifest
     from ..parts.audio import read_audio
@@ -46,7 +48,7 @@ def bench(
 
         require_extra()
         sides = [library.Side("espnet", "espnet", against), *sides]
-    with steps(not as_json) as progress:
+    with steps() as progress:
         result = library.bench(
             sides,
             {name: [read_audio(name, rate).samples] for name in inputs},

@@ -33,11 +33,11 @@ def demo(
     rounds: int = typer.Option(5, help="Timed rounds."),
     as_json: bool = Json,
 ) -> None:
-    """Export a small trained model and compare it with ESPnet on real recordings."""
+    """Export a small trained model and compare it with ESPnet."""
     require_extra()
     folder = _shipped(model)
     audio = sorted((folder.parent / "audio").glob("*.flac"))
-    with tempfile.TemporaryDirectory() as scratch, steps(not as_json) as progress:
+    with tempfile.TemporaryDirectory() as scratch, steps() as progress:
         bundle = output or Path(scratch) / "bundle"
         result = _run(folder, bundle, audio, threads, rounds, progress)
     if as_json:

@@ -18,25 +18,29 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    model: str = typer.Argument(..., help="Zoo tag, packed zip or model folder."),
+    model: str = typer.Argument(..., metavar="MODEL", help="Zoo tag, packed zip or model folder."),
     output: Path = typer.Option(..., "-o", "--output", help="Folder of the bundle to write."),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
     precision: str = typer.Option("fp32", help="fp32, int8 or both; the first is the default."),
     prefer: list[str] = Prefer,
     without: list[str] = Without,
     role: str | None = typer.Option(None, help="Export only the component of this role."),
-    keep_going: bool = typer.Option(False, help="Keep graphs that fail parity; exit 1 all the same."),
-    keep_slower: bool = typer.Option(False, help="Keep int8 graphs that are slower here than fp32."),
+    keep_going: bool = typer.Option(
+        False, help="Keep graphs that fail parity; exit 1 all the same."
+    ),
+    keep_slower: bool = typer.Option(
+        False, help="Keep int8 graphs that are slower here than fp32."
+    ),
     overwrite: bool = typer.Option(False, help="Replace a bundle that is there already."),
     threads: int | None = typer.Option(None, help="Threads of the checks."),
     cache: Path | None = typer.Option(None, help="Folder of downloaded models."),
     as_json: bool = Json,
 ) -> None:
-    """Export an ESPnet model to a bundle that runs without PyTorch and ESPnet."""
+    """Turn an ESPnet model into a bundle that runs without PyTorch."""
     require_extra()
-    from ..export import export as run
+    with steps() as progress:
+        from ..export import export as run
 
-    with steps(not as_json) as progress:
         done = run(
             model,
             output,

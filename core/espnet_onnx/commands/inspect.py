@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..resolver import Claim
-from .output import Json, Prefer, Without, print_json
+from .output import Json, Prefer, Without, print_json, steps
+
+if TYPE_CHECKING:
+    from ..resolver import Claim
 
 __all__ = ["register", "report"]
 
@@ -19,18 +21,23 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    model: str = typer.Argument(..., help="Zoo tag, packed zip, model folder or config.yaml."),
+    model: str = typer.Argument(
+        ..., metavar="MODEL", help="Zoo tag, packed zip, model folder or config.yaml."
+    ),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
     prefer: list[str] = Prefer,
     without: list[str] = Without,
     cache: Path | None = typer.Option(None, help="Folder of downloaded models."),
     as_json: bool = Json,
 ) -> None:
-    """Show which plugin claims each component of a model, and what nobody claims."""
+    """Show which plugin claims each part of a model, if any."""
     from .. import sources
     from ..manager import Manager
 
-    source = sources.find(model, cache=cache)
+    _known(task)
+    with steps() as progress:
+        progress("find the model")
+        source = sources.find(model, cache=cache)
     result = report(source.config, Manager.load(prefer=prefer, without=without), task, source)
     if as_json:
         print_json(result)
@@ -39,12 +46,27 @@ def inspect(
     raise typer.Exit(0 if result["claimed"] else 1)
 
 
+def _known(task: str | None) -> None:
+    from ..catalog import Catalog
+    from ..errors import InputError
+
+    tasks = {name for version in Catalog.versions() for name in Catalog.load(version).tasks()}
+    if task is not None and task not in tasks:
+        raise InputError(
+            f"task {task!r} is unknown; --task takes one of {', '.join(sorted(tasks))}"
+        )
+
+
 def report(config: dict[str, Any], manager: Any, task: str | None, source: Any) -> dict[str, Any]:
     """What `inspect --json` prints: the task and the rule that found it, and every component."""
     from .. import components
+    from ..errors import ModelError
     from ..resolver import resolve
 
-    root, rule = components.root(config, base=source.folder, task=task)
+    try:
+        root, rule = components.root(config, base=source.folder, task=task)
+    except ModelError as error:
+        raise ModelError(f"{source.config_path}: {error}") from None
     claim = resolve(root, manager)
     return {
         "model": source.name,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
 
-__all__ = ["Json", "Prefer", "Without", "print_json", "split", "steps", "table"]
+__all__ = ["Bundle", "Json", "Prefer", "Without", "print_json", "split", "steps", "table"]
 
+Bundle = typer.Argument(..., metavar="BUNDLE", help="Folder that `espnet-onnx export` wrote.")
 Json = typer.Option(False, "--json", help="Print one JSON object and nothing else.")
 Prefer = typer.Option([], "--prefer", metavar="NAME", help="Plugin that wins a conflict.")
 Without = typer.Option([], "--without", metavar="NAME", help="Plugin to leave out.")
@@ -37,13 +41,26 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 @contextlib.contextmanager
-def steps(show: bool = True) -> Iterator[Callable[[str], None]]:
-    """A function to tell of each step; shown on stderr, only where that is a terminal."""
-    if not (show and sys.stderr.isatty()):
-        yield lambda step: None
-        return
-    from rich.console import Console
+def steps() -> Iterator[Callable[[str], None]]:
+    """A function to tell of each step; shown on stderr, only where that is a terminal.
 
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        yield lambda step: status.update(step)
+    Meanwhile what ESPnet, torch and their friends print or warn of goes nowhere, since ours is
+    the only voice on stdout; with `ESPNET_ONNX_RAISE=1` it goes to stderr.
+    """
+    stderr = sys.stderr
+    aside = stderr if os.environ.get("ESPNET_ONNX_RAISE") == "1" else io.StringIO()
+    with (
+        contextlib.redirect_stdout(aside),
+        contextlib.redirect_stderr(aside),
+        warnings.catch_warnings(),
+        contextlib.ExitStack() as stack,
+    ):
+        if aside is not stderr:
+            warnings.simplefilter("ignore")
+        if not stderr.isatty():
+            yield lambda step: None
+            return
+        from rich.console import Console
+
+        status = stack.enter_context(Console(file=stderr).status("starting"))
+        yield status.update

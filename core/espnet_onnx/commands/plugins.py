@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from .output import Json, print_json, table
@@ -15,20 +17,23 @@ def register(app: typer.Typer) -> None:
 
 
 def plugins(as_json: bool = Json) -> None:
-    """List the installed plugins, and those that could not be loaded."""
+    """List the installed plugins."""
     from ..manager import Manager
 
     manager = Manager.load()
-    rows = [
-        (p.name, p.distribution, p.version, (p.module.__doc__ or "").strip().splitlines()[0])
-        for p in manager.plugins.values()
-    ]
+    columns = ("name", "distribution", "version", "about")
+    rows = [(p.name, p.distribution, p.version, _about(p.module)) for p in manager.plugins.values()]
     if as_json:
         print_json(
             {
-                "plugins": [dict(zip(("name", "distribution", "version", "about"), r)) for r in rows],
+                "plugins": [dict(zip(columns, row, strict=True)) for row in rows],
                 "skipped": {s.name: s.reason for s in manager.skipped},
             }
         )
         return
     table(["plugin", "distribution", "version", "about"], rows)
+
+
+def _about(module: Any) -> str:
+    """First line of a module's docstring."""
+    return next(iter((module.__doc__ or "").strip().splitlines()), "")

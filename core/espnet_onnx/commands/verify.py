@@ -8,7 +8,7 @@ import attrs
 import typer
 
 from .export import require_extra
-from .output import Json, print_json, steps, table
+from .output import Bundle, Json, print_json, steps, table
 
 __all__ = ["register"]
 
@@ -19,20 +19,22 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    bundle: Path = typer.Argument(..., help="Folder that `espnet-onnx export` wrote."),
-    inputs: list[str] = typer.Argument(None, help="Audio files to recognise on both sides."),
+    bundle: Path = Bundle,
+    inputs: list[str] = typer.Argument(
+        None, metavar="INPUT", help="Audio files to recognise on both sides."
+    ),
     against: str = typer.Option(..., help="The ESPnet model: folder, zip or zoo tag."),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = Json,
 ) -> None:
-    """Compare every graph, and the answers to whole recordings, with ESPnet's own."""
+    """Compare a bundle's graphs and answers with ESPnet's own."""
     require_extra()
-    from .. import verify as library
-
     decoding = {} if beam_size is None else {"beam_size": beam_size}
-    with steps(not as_json) as progress:
+    with steps() as progress:
+        from .. import verify as library
+
         result = library.verify(
             bundle, against, inputs or (), task=task, threads=threads, progress=progress, **decoding
         )

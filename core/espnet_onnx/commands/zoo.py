@@ -19,23 +19,26 @@ def register(app: typer.Typer) -> None:
 
 
 def zoo(
-    configs: list[Path] = typer.Argument(..., help="config.yaml files, or folders of them."),
+    configs: list[Path] = typer.Argument(
+        ..., metavar="CONFIG", help="config.yaml files, or folders of them."
+    ),
     show: bool = typer.Option(False, "--list", help="List every model, with what it lacks."),
     as_json: bool = Json,
 ) -> None:
-    """Inspect many model configs and count how many are claimed, by task."""
-    from .. import sources
+    """Inspect many model configs and count how many are claimed.
+
+    A file of a folder that is no model's config is named on stderr and not counted.
+    """
     from ..manager import Manager
-    from .inspect import report
 
     manager = Manager.load()
-    results = []
-    for path in _files(configs):
-        source = sources.find(path)
-        results.append(report(source.config, manager, None, source))
+    results, unread = _inspect(_files(configs), configs, manager)
     counts = _count(results)
+    for problem in unread.values():
+        typer.echo(f"not counted: {problem}", err=True)
     if as_json:
-        print_json({"claimed": counts["claimed"], "of": len(results), "models": results})
+        claimed = {"claimed": counts["claimed"], "of": len(results)}
+        print_json({**claimed, "models": results, "not_counted": unread})
         return
     if show:
         table(["", "model", "task", "lacks"], map(_row, results))
@@ -49,6 +52,26 @@ def _files(paths: list[Path]) -> list[Path]:
     for path in paths:
         files += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
     return files
+
+
+def _inspect(
+    files: list[Path], named: list[Path], manager: Any
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Reports of those that are configs, and why others are not; one the user named must be."""
+    from .. import sources
+    from ..errors import InputError
+    from .inspect import report
+
+    results, unread = [], {}
+    for path in files:
+        try:
+            source = sources.find(path)
+            results.append(report(source.config, manager, None, source))
+        except InputError as error:
+            if path in named:
+                raise
+            unread[str(path)] = str(error)
+    return results, unread
 
 
 def _count(results: list[dict[str, Any]]) -> Counter[Any]:
