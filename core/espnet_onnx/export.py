@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import importlib_metadata
@@ -20,6 +20,9 @@ from .reference import settings
 from .resolver import Claim, require, resolve
 from .runtime import load
 from .tracer import OPSET
+
+if TYPE_CHECKING:
+    from .dropin_export import ASRModelExport
 
 __all__ = ["ASRModelExport", "Exported", "export"]
 
@@ -89,7 +92,7 @@ def export(
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
-        loaded, name = _load(model, task, cache)
+        loaded, name = _load(model, task, role, cache, manager)
         decoding = settings(model) if decoding is None else decoding
         root, _ = components.root(
             loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
@@ -114,12 +117,32 @@ def _known_precisions(precision: Sequence[str]) -> None:
 
 
 def _load(
-    model: Any, task: str | None, cache: str | Path | None
+    model: Any,
+    task: str | None,
+    role: str | None,
+    cache: str | Path | None,
+    manager: Manager,
 ) -> tuple[loader.Loaded, str]:
+    """The live model; whether all of it is claimed is asked before ESPnet builds anything."""
     if not isinstance(model, str | Path):
-        return loader.from_live(model), type(model).__name__
+        _refuse_language_model(model)
+        return loader.from_live(model, task=task), type(model).__name__
+    if task is not None:
+        loader.task_class(task)
     source = sources.find(model, cache=cache)
+    root, _ = components.root(source.config, base=source.folder, task=task)
+    require(_subtree(resolve(root, manager), role))
     return loader.load_model(source, task), source.name
+
+
+def _refuse_language_model(live: Any) -> None:
+    scorers = getattr(getattr(live, "beam_search", None), "scorers", {})
+    for name in ("lm", "ngram"):
+        if name in scorers:
+            raise InputError(
+                f"{type(live).__name__}: decodes with a scorer {name}, which a bundle cannot hold"
+                f" yet: make it without {name}_file"
+            )
 
 
 def _subtree(claim: Claim, role: str | None) -> Claim:
@@ -160,7 +183,9 @@ def _manifest(
     limits: dict[str, Any] = {}
     for c in claim.walk():
         if c.part and "limits" in c.part.config:
-            limits.update({f"{c.path}.{k}".strip("."): v for k, v in c.part.config["limits"].items()})
+            limits.update(
+                {f"{c.path}.{k}".strip("."): v for k, v in c.part.config["limits"].items()}
+            )
     files = {
         path.relative_to(folder).as_posix(): bundles.digest(path)
         for path in sorted(folder.rglob("*"))
@@ -215,6 +240,6 @@ def __getattr__(name: str) -> Any:
         from .dropin_export import ASRModelExport
 
         return ASRModelExport
+    if name == "TTSModelExport":
+        raise ImportError("TTSModelExport comes with text-to-speech, which is not supported yet")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-

@@ -40,6 +40,7 @@ def test_as_dict_is_strict_json() -> None:
         nbest=(Recognition("ab", score=-1.0), Recognition("a", score=math.nan)),
         notes=("resampled",),
         duration=1.00049,
+        intermediate={6: ("a",)},
     )
     assert json.loads(json.dumps(recognition.as_dict(), allow_nan=False)) == {
         "text": "ab",
@@ -55,6 +56,7 @@ def test_as_dict_is_strict_json() -> None:
             {"text": "a", "tokens": [], "ids": [], "score": None, "scores": {}},
         ],
         "notes": ["resampled"],
+        "intermediate": {"6": ["a"]},
     }
 
 

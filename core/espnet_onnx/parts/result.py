@@ -63,6 +63,8 @@ class Recognition:
             only the best has (`nbest`, notes, times).
         notes: what the user should know (resampled, mixed to mono, ...).
         duration: seconds of audio.
+        intermediate: block number -> tokens that CTC hears in that encoder block's output, for
+            models with intermediate CTC.
     """
 
     text: str | None
@@ -75,25 +77,18 @@ class Recognition:
     nbest: tuple[Recognition, ...] = attrs.field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     duration: float | None = None
+    intermediate: Mapping[int, tuple[str, ...]] = attrs.field(factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values: plain lists, rounded floats, None in place of what is not finite."""
         return {
-            **self._hypothesis(),
+            **_hypothesis(self),
             "duration": _number(self.duration, 3),
             "words": [word.as_dict() for word in self.words],
             "token_times": [token.as_dict() for token in self.token_times],
-            "nbest": [other._hypothesis() for other in self.nbest],
+            "nbest": [_hypothesis(other) for other in self.nbest],
             "notes": list(self.notes),
-        }
-
-    def _hypothesis(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            "tokens": list(self.tokens),
-            "ids": [int(i) for i in self.ids],
-            "score": _number(self.score, 6),
-            "scores": {name: _number(value, 6) for name, value in self.scores.items()},
+            "intermediate": {str(n): list(tokens) for n, tokens in self.intermediate.items()},
         }
 
 
@@ -129,6 +124,17 @@ def time_words(
         text = (tokens2text([part.text for part in parts]) or "").strip()
         words.append(Word(text, parts[0].start, parts[-1].end, min(known, default=None)))
     return tuple(words)
+
+
+def _hypothesis(recognition: Recognition) -> dict[str, Any]:
+    scores = {name: _number(value, 6) for name, value in recognition.scores.items()}
+    return {
+        "text": recognition.text,
+        "tokens": list(recognition.tokens),
+        "ids": [int(i) for i in recognition.ids],
+        "score": _number(recognition.score, 6),
+        "scores": scores,
+    }
 
 
 def _number(value: float | None, digits: int) -> float | None:

@@ -60,11 +60,13 @@ class Recognizer:
             config["blank"],
             len(config["token_list"]),
         )
+        decoding = Decoding(**_known(config.get("decoding", {})))
+        searcher.check(decoding)
         return cls(
             tokenizer,
             searcher,
             children["encoder"],
-            Decoding(**config.get("decoding", {})),
+            decoding,
             children.get("frontend"),
             [children[n] for n in ("normalize", "preencoder") if n in children],
             [children[n] for n in ("postencoder",) if n in children],

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 import espnet_onnx as eo
 from espnet_onnx.components import child
+from espnet_onnx.parts.decoding import Decoding
 
 __all__ = ["KIND", "claim_root"]
 
@@ -41,8 +44,13 @@ def _children(component: eo.Component) -> dict[str, eo.Component]:
     if weight > 0:
         conf = component.conf.get("ctc_conf") or {}
         children["ctc"] = eo.Component(
-            "ctc", "ctc", str(conf.get("ctc_type", "builtin")), conf, _live(component, "ctc"),
-            _given(component), component.base,
+            "ctc",
+            "ctc",
+            str(conf.get("ctc_type", "builtin")),
+            conf,
+            _live(component, "ctc"),
+            _given(component),
+            component.base,
         )
     decoder = child(
         component, "decoder", module=_live(component, "decoder"), given=_given(component)
@@ -91,7 +99,8 @@ def _config(component: eo.Component) -> dict[str, Any]:
     if tokens is not None:
         config.update(token_list=tokens, **_special_tokens(component, tokens))
     weight = _ctc_weight(component)
-    config["decoding"] = {"ctc_weight": 0.5 if 0 < weight < 1 else weight}
+    # Whole, so that a bundle decodes the same whatever later versions take for default.
+    config["decoding"] = attrs.asdict(Decoding(ctc_weight=0.5 if 0 < weight < 1 else weight))
     return config
 
 

@@ -33,11 +33,13 @@ class Transcript:
     Attributes:
         hypotheses: n-best, the best first.
         log_probs: (T, V) CTC log probabilities, None without CTC.
+        intermediate: block number -> ids that CTC hears in that block's output.
     """
 
     hypotheses: Sequence[Hypothesis]
     log_probs: Array | None
     blank: int
+    intermediate: Mapping[int, Sequence[int]] = attrs.field(factory=dict)
 
     def recognition(self, tokenizer: Tokenizer, audio: Audio) -> Recognition:
         """The result for one recording, its tokens timed by CTC alignment."""
@@ -46,9 +48,14 @@ class Transcript:
             notes = (*audio.notes, "no hypothesis reached minlenratio")
             return Recognition("", score=float("-inf"), notes=notes, duration=audio.duration)
         best = nbest[0]
-        timed = self._times(best, tokenizer, audio.duration)
+        inter = {n: tuple(tokenizer.ids2tokens(ids)) for n, ids in self.intermediate.items()}
         return attrs.evolve(
-            best, nbest=nbest, notes=audio.notes, duration=audio.duration, **timed
+            best,
+            nbest=nbest,
+            notes=audio.notes,
+            duration=audio.duration,
+            intermediate=inter,
+            **self._times(best, tokenizer, audio.duration),
         )
 
     def _plain(self, hypothesis: Hypothesis, tokenizer: Tokenizer) -> Recognition:
@@ -102,24 +109,36 @@ class Searcher:
         """Decode a batch of encoder output."""
         log_probs = None if self.ctc is None else self.ctc(encoded.out)
         nbests = self._nbests(encoded, log_probs, settings)
+        inter = self._intermediate(encoded)
         return [
             Transcript(
                 nbest[: settings.nbest],
                 None if log_probs is None else log_probs[b, : encoded.lengths[b]],
                 self.blank,
+                {block: heard[b] for block, heard in inter.items()},
             )
             for b, nbest in enumerate(nbests)
         ]
 
+    def _intermediate(self, encoded: Encoded) -> dict[int, list[list[int]]]:
+        """Greedy CTC on the outputs of inner blocks (`Speech2Text._decode_interctc`)."""
+        if self.ctc is None:
+            return {}
+        ends = (self.sos, self.eos)
+        return {
+            block: [
+                [i for i in heard.tokens if i not in ends]
+                for heard in ctc_greedy(self.ctc(out), encoded.lengths, self.blank)
+            ]
+            for block, out in encoded.inter.items()
+        }
+
     def _nbests(
         self, encoded: Encoded, log_probs: Array | None, settings: Decoding
     ) -> list[list[Hypothesis]]:
-        if settings.search == "greedy":
+        if settings.search != "beam":
             assert log_probs is not None
-            return [[best] for best in ctc_greedy(log_probs, encoded.lengths, self.blank)]
-        if settings.search == "time_sync":
-            assert log_probs is not None
-            return ctc_beam(log_probs, encoded.lengths, settings, self.blank)
+            return self._by_ctc(log_probs, encoded.lengths, settings)
         search = BeamSearch(
             self.scorers,
             vocab_size=self.vocab_size,
@@ -129,3 +148,10 @@ class Searcher:
             blank=self.blank,
         )
         return search(encoded.out, encoded.lengths, log_probs)
+
+    def _by_ctc(
+        self, log_probs: Array, lengths: Array, settings: Decoding
+    ) -> list[list[Hypothesis]]:
+        if settings.search == "greedy":
+            return [[best] for best in ctc_greedy(log_probs, lengths, self.blank)]
+        return ctc_beam(log_probs, lengths, settings, self.blank)
