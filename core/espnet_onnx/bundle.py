@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -137,23 +138,26 @@ def read_manifest(folder: str | Path) -> Manifest:
         BundleError: there is none, it is damaged, or its format is not ours.
     """
     folder = Path(folder)
-    path = folder / MANIFEST
+    path = safe_path(folder, MANIFEST)
     if not path.is_file():
         raise BundleError(f"{folder}: {_no_manifest(folder)}")
     try:
         data = json.loads(path.read_text("utf-8"))
         number = data["format"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BundleError(f"{path}: the manifest is damaged: export or copy it again") from None
     if number != FORMAT:
         raise BundleError(
             f"{folder}: bundle format {number}, this espnet-onnx reads {FORMAT}: export again"
         )
     try:
-        return _converter().structure(data, Manifest)
+        manifest = _converter().structure(data, Manifest)
     except Exception as error:
         reason = cattrs.transform_error(error)[0]
         raise BundleError(f"{path}: the manifest is damaged ({reason}): export again") from None
+    if not manifest.precisions:
+        raise BundleError(f"{path}: the manifest is damaged (no precisions): export again")
+    return manifest
 
 
 def _no_manifest(folder: Path) -> str:
@@ -175,14 +179,26 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     """Compare every file with the size and digest in the manifest.
 
     Raises:
-        BundleError: names the first file that is missing, cut short or changed.
+        BundleError: names the first file that is missing, cut short, changed or not listed.
     """
+    for name in _named(manifest.tree):
+        if name not in manifest.files:
+            raise BundleError(f"{folder}: {name} has no digest in the manifest: export again")
     for name, entry in manifest.files.items():
         path = safe_path(folder, name)
         if not path.is_file():
             raise BundleError(f"{folder}: {name} is missing: copy or export the bundle again")
         if path.stat().st_size != entry.size or digest(path) != entry:
             raise BundleError(f"{folder}: {name} is damaged: copy or export the bundle again")
+
+
+def _named(entry: NodeEntry) -> Iterator[str]:
+    """Every file that a node or one below it uses."""
+    yield from entry.files.values()
+    for graph in entry.graphs.values():
+        yield from graph.files.values()
+    for child in entry.children.values():
+        yield from _named(child)
 
 
 def build_nodes(folder: Path, entry: NodeEntry, path: str = "") -> Node:
@@ -192,9 +208,7 @@ def build_nodes(folder: Path, entry: NodeEntry, path: str = "") -> Node:
         for name, child in entry.children.items()
     }
     files = {name: safe_path(folder, file) for name, file in entry.files.items()}
-    return Node(
-        path, entry.kind, entry.plugin, entry.config, tuple(entry.graphs), files, children
-    )
+    return Node(path, entry.kind, entry.plugin, entry.config, tuple(entry.graphs), files, children)
 
 
 @contextmanager
@@ -218,14 +232,29 @@ def staging(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         (partial / ".pid").write_text(str(os.getpid()))
         yield partial
         (partial / ".pid").unlink()
-        if target.exists():
-            shutil.rmtree(target)
         partial.chmod(0o755)
-        partial.rename(target)
+        _replace(target, partial)
     except OSError as error:
-        raise InputError(f"{target}: writing failed ({error.strerror}): nothing is left") from error
+        where = f", {error.filename}" if error.filename else ""
+        reason = f"{error.strerror or error}{where}"
+        raise InputError(f"{target}: writing failed ({reason}): nothing is left") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(target: Path, partial: Path) -> None:
+    """Rename, and delete an old bundle only when the new one is in its place."""
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = partial.with_name(partial.name + "-old")
+    target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _replaceable(target: Path) -> bool:
@@ -234,8 +263,20 @@ def _replaceable(target: Path) -> bool:
 
 def _sweep(target: Path) -> None:
     """Remove what a killed export of the same target left behind."""
-    for old in target.parent.glob(f".{target.name}.partial-*"):
-        try:
-            os.kill(int((old / ".pid").read_text()), 0)
-        except (OSError, ValueError):
+    for old in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
+        if not _writing(old):
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _writing(partial: Path) -> bool:
+    """Whether the export that makes a folder is still alive."""
+    try:
+        pid = int((partial / ".pid").read_text())
+        if os.name == "nt":
+            return True  # os.kill would end the process there; the folder stays for its user
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's
+        return True
+    except (OSError, ValueError):
+        return False
+    return True

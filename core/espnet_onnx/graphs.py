@@ -12,19 +12,38 @@ import attrs
 
 from . import layers, optimizer, quantiser
 from .bundle import GraphEntry
-from .errors import CheckFailed, ModelError
-from .manager import Manager, one_line
+from .errors import CheckFailed, EspnetOnnxError, ModelError
+from .manager import Answer, Manager, log, one_line
 from .parity import Expected, Parity, compare, expect
 from .resolver import Claim
 from .runtime import OrtSession, session_options
 from .tracer import input_names, trace
 from .types import Array, Feed, Graph
 
-__all__ = ["GraphBuilder", "runner", "verdict"]
+__all__ = ["GraphBuilder", "graphs_of", "runner", "verdict"]
 
 CPU = ("CPUExecutionProvider",)
 # An int8 graph has to lose by more than timing noise before fp32 takes its place.
 SLOWER = 1.1
+
+
+def graphs_of(claim: Claim, manager: Manager) -> Mapping[str, Graph]:
+    """The graphs that a claim's owner makes of its part; a plugin without the hook makes none.
+
+    Raises:
+        EspnetOnnxError: the owner raised, or answered with something else.
+    """
+    assert claim.plugin is not None
+    answer = manager.ask_owner(
+        claim.plugin, "export_module", component=claim.component, part=claim.part
+    )
+    graphs = {} if answer is None else answer
+    if not isinstance(graphs, Mapping) or not all(isinstance(g, Graph) for g in graphs.values()):
+        raise EspnetOnnxError(
+            f"plugin {claim.plugin} answered export_module for {claim.path or 'the model'} with"
+            " something else than graphs by name: report it to who wrote the plugin"
+        )
+    return graphs
 
 
 def runner(session: OrtSession, graph: Graph) -> Callable[[Feed], Mapping[str, Array]]:
@@ -57,13 +76,10 @@ class GraphBuilder:
     def build(self, claim: Claim) -> dict[str, GraphEntry]:
         """Every graph of one claimed part, written to the folder."""
         assert claim.part is not None and claim.plugin is not None
-        graphs = self.manager.ask_owner(
-            claim.plugin, "export_module", component=claim.component, part=claim.part
-        )
+        graphs = graphs_of(claim, self.manager)
         rules = _rules(self.manager, claim)
         return {
-            name: self._build(_label(claim, name), graph, rules)
-            for name, graph in (graphs or {}).items()
+            name: self._build(_label(claim, name), graph, rules) for name, graph in graphs.items()
         }
 
     def _build(self, label: str, graph: Graph, rules: Sequence[Any]) -> GraphEntry:
@@ -123,7 +139,9 @@ class GraphBuilder:
         parity = compare(graph, runner(self._open(path), graph), expected)
         good, wanted = verdict(stage, graph, parity)
         if not good:
-            line = f"{label} ({stage}): difference {parity.difference:.2e}, {wanted}, {parity.worst}"
+            line = (
+                f"{label} ({stage}): difference {parity.difference:.2e}, {wanted}, {parity.worst}"
+            )
             if not self.keep_going:
                 raise CheckFailed(f"parity failed: {line}; --keep-going keeps it all the same")
             self.failed.append(line)
@@ -165,6 +183,15 @@ def _brief(parity: Parity) -> dict[str, Any]:
 def _rules(manager: Manager, claim: Claim) -> list[Any]:
     """Rules of `layers`, then the owner's, then other plugins' by name."""
     assert claim.part is not None
-    answers = list(manager.answers("fusion_patterns", kind=claim.part.kind))
+    answers = [a for a in manager.answers("fusion_patterns", kind=claim.part.kind) if _rule_list(a)]
     answers.sort(key=lambda a: (a.plugin != claim.plugin, a.plugin))
     return [*layers.fusion_rules(), *(rule for a in answers for rule in a.value)]
+
+
+def _rule_list(answer: Answer) -> bool:
+    good = isinstance(answer.value, Sequence) and all(
+        hasattr(rule, "apply_to_model") for rule in answer.value
+    )
+    if not good:
+        log.warning("plugin %s answered fusion_patterns with no rules: ignored", answer.plugin)
+    return good

@@ -1,4 +1,11 @@
-"""Calling ESPnet's constructors without their side effects on the process."""
+"""Calling ESPnet's constructors without their side effects, and with what plugins add.
+
+A plugin whose class ESPnet does not know, or that stands in for a constructor which downloads or
+unpickles, names a context manager in the entry-point group `espnet_onnx.building`:
+
+    [project.entry-points."espnet_onnx.building"]
+    tdnn = "espnet_onnx_plugin_tdnn.building:choices"
+"""
 
 from __future__ import annotations
 
@@ -12,20 +19,23 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
+import importlib_metadata
 import numpy as np
 import torch
 
-__all__ = ["Substitute", "substitute", "undisturbed", "without_downloads"]
+from .manager import log, one_line, reraise
 
+__all__ = ["GROUP", "Substitute", "substitute", "undisturbed", "without_downloads"]
+
+GROUP = "espnet_onnx.building"
 Substitute = Callable[[], AbstractContextManager[Any]]
 _SUBSTITUTES: list[Substitute] = []
 
 
 def substitute(replacement: Substitute) -> Substitute:
-    """Register a context manager that stands in for a constructor which downloads or unpickles.
+    """Register core's own context manager to enter around every model that ESPnet builds.
 
-    It is entered around every model that ESPnet builds and must leave no change behind. Plugins
-    decorate theirs in the module that their `export_module` or `split_modules` imports.
+    It must leave no change behind.
     """
     if replacement not in _SUBSTITUTES:
         _SUBSTITUTES.append(replacement)
@@ -34,10 +44,20 @@ def substitute(replacement: Substitute) -> Substitute:
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
-    """Enter every registered substitute."""
+    """Enter every registered substitute, core's and those of installed plugins.
+
+    One that fails is reported and passed over (`ESPNET_ONNX_RAISE=1` re-raises).
+    """
     with ExitStack() as stack:
         for replacement in _SUBSTITUTES:
             stack.enter_context(replacement())
+        for entry_point in importlib_metadata.entry_points(group=GROUP):
+            try:
+                stack.enter_context(entry_point.load()())
+            except Exception as error:
+                if reraise():
+                    raise
+                log.warning("%s of plugin %s skipped: %s", GROUP, entry_point.name, one_line(error))
         yield
 
 

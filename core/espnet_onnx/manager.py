@@ -13,7 +13,7 @@ import importlib_metadata
 import pluggy
 
 from . import hookspecs
-from .errors import DispatchError
+from .errors import DispatchError, EspnetOnnxError
 from .hookspecs import API_VERSION, PROJECT
 
 __all__ = ["Answer", "Manager", "Plugin", "Skipped"]
@@ -54,7 +54,8 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def _reraise() -> bool:
+def reraise() -> bool:
+    """Whether a plugin's exception goes through to who debugs it."""
     return os.environ.get("ESPNET_ONNX_RAISE") == "1"
 
 
@@ -91,16 +92,17 @@ class Manager:
         Raises:
             DispatchError: `prefer` or `without` names a plugin that is not installed.
         """
-        plugins, skipped = [], []
-        entry_points = {ep.name: ep for ep in importlib_metadata.entry_points(group=GROUP)}
+        plugins: list[Plugin] = []
+        skipped: list[Skipped] = []
+        entry_points = _entry_points(skipped)
         _known({*prefer, *without}, entry_points)
         for name, entry_point in sorted(entry_points.items()):
             if name in without:
                 continue
             try:
                 plugins.append(_load(entry_point))
-            except Exception as error:
-                if _reraise():
+            except (Exception, SystemExit) as error:
+                if reraise():
                     raise
                 skipped.append(Skipped(name, f"does not import ({one_line(error)})"))
         manager = cls(plugins, skipped, prefer)
@@ -116,10 +118,14 @@ class Manager:
             return
         try:
             self._pluggy.register(plugin.module, name=plugin.name)
+            # A hook by a name that we do not have would never be asked.
+            self._pluggy.check_pending()
         except Exception as error:
-            if _reraise():
+            # pluggy keeps the hooks that it took before the one that does not fit.
+            self._pluggy.unregister(name=plugin.name)
+            if reraise():
                 raise
-            reason = f"has a hook that does not fit ({one_line(error)})"
+            reason = f"has a hook that does not fit ({' '.join(str(error).split())})"
             self.skipped.append(Skipped(plugin.name, reason))
             return
         self.plugins[plugin.name] = plugin
@@ -134,7 +140,7 @@ class Manager:
             try:
                 value = impl.function(*(arguments[name] for name in impl.argnames))
             except Exception as error:
-                if _reraise() or getattr(error, "exit_code", None):
+                if reraise() or getattr(error, "exit_code", None):
                     raise
                 log.warning("plugin %s failed in %s: %s", impl.plugin_name, hook, one_line(error))
                 continue
@@ -142,11 +148,15 @@ class Manager:
                 yield Answer(str(impl.plugin_name), value)
 
     def ask_owner(self, owner: str, hook: str, **arguments: Any) -> Any:
-        """The answer of one named plugin; its exceptions are the caller's."""
+        """The answer of one named plugin; None where it has no such hook.
+
+        Raises:
+            EspnetOnnxError: the plugin raised (`ESPNET_ONNX_RAISE=1` re-raises).
+        """
         impls = getattr(self._pluggy.hook, hook).get_hookimpls()
         for impl in impls:
             if impl.plugin_name == owner:
-                return impl.function(*(arguments[name] for name in impl.argnames))
+                return _asked(owner, hook, impl.function, [arguments[n] for n in impl.argnames])
         return None
 
     def one(self, answers: Sequence[Answer], subject: Callable[[], str]) -> Answer:
@@ -171,11 +181,44 @@ class Manager:
         return f"plugin {name} is not installed"
 
 
+def _asked(owner: str, hook: str, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    try:
+        return function(*arguments)
+    except EspnetOnnxError:
+        raise
+    except Exception as error:
+        if reraise():
+            raise
+        raise EspnetOnnxError(
+            f"plugin {owner} failed in {hook} ({one_line(error)}): report it to who wrote the"
+            " plugin; ESPNET_ONNX_RAISE=1 shows where"
+        ) from error
+
+
+def _entry_points(skipped: list[Skipped]) -> dict[str, Any]:
+    """By name; of two with one name the first by distribution, the other is skipped."""
+    found: dict[str, Any] = {}
+    installed = importlib_metadata.entry_points(group=GROUP)
+    for entry_point in sorted(installed, key=lambda ep: (ep.name, _distribution(ep))):
+        name = entry_point.name
+        if name in found:
+            reason = (
+                f"of {_distribution(entry_point)} has the name of {_distribution(found[name])}'s"
+            )
+            skipped.append(Skipped(name, reason))
+        else:
+            found[name] = entry_point
+    return found
+
+
+def _distribution(entry_point: Any) -> str:
+    return str(entry_point.dist.metadata["Name"]) if entry_point.dist else ""
+
+
 def _load(entry_point: Any) -> Plugin:
     module: ModuleType = entry_point.load()
-    dist = entry_point.dist
-    name = dist.metadata["Name"] if dist else ""
-    return Plugin(entry_point.name, module, name, dist.version if dist else "")
+    version = entry_point.dist.version if entry_point.dist else ""
+    return Plugin(entry_point.name, module, _distribution(entry_point), version)
 
 
 def _known(names: Iterable[str], installed: Mapping[str, Any]) -> None:

@@ -41,25 +41,35 @@ class Expected:
 
 
 def difference(a: Array, b: Array) -> float:
-    """max|a-b| / max(1, max|b|); inf where shapes differ or only one side is finite."""
-    if a.shape != b.shape:
+    """max|a-b| / max(1, max|b|); inf where shapes or what is not finite differ."""
+    if not _comparable(a, b):
         return float("inf")
     if not b.size:
         return 0.0
-    if not (np.isfinite(a) == np.isfinite(b)).all():
-        return float("inf")
-    finite = np.isfinite(b)
-    a, b = np.where(finite, a, 0).astype(np.float64), np.where(finite, b, 0).astype(np.float64)
+    a, b = _finite(a), _finite(b)
     return float(np.abs(a - b).max() / max(1.0, np.abs(b).max()))
 
 
 def cosine(a: Array, b: Array) -> float:
-    """Cosine of two arrays taken as vectors; 1 for two zero vectors, -1 where shapes differ."""
-    if a.shape != b.shape:
+    """Cosine of two arrays taken as vectors; 1 for two zero vectors, -1 where shapes or what is
+    not finite differ."""
+    if not _comparable(a, b):
         return -1.0
-    x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    x, y = _finite(a).ravel(), _finite(b).ravel()
     norm = np.linalg.norm(x) * np.linalg.norm(y)
     return float(x @ y / norm) if norm > 0 else float(np.allclose(x, y))
+
+
+def _comparable(a: Array, b: Array) -> bool:
+    """Whether shapes, NaNs and signed infinities are the same."""
+    if a.shape != b.shape:
+        return False
+    odd = ~(np.isfinite(a) & np.isfinite(b))
+    return np.array_equal(a[odd], b[odd], equal_nan=True)
+
+
+def _finite(a: Array) -> Array:
+    return np.where(np.isfinite(a), a, 0).astype(np.float64)
 
 
 def cut(graph: Graph, tensors: Mapping[str, Array], valid: Mapping[str, Array], b: int) -> Feed:

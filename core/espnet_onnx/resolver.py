@@ -79,11 +79,23 @@ def require(claim: Claim) -> None:
 
 
 def _sound(answer: Answer) -> bool:
-    if isinstance(answer.value, Part | Declined):
-        return True
-    kind = type(answer.value).__name__
-    log.warning("plugin %s answered split_modules with a %s: ignored", answer.plugin, kind)
-    return False
+    junk = _junk(answer.value)
+    if junk:
+        log.warning("plugin %s answered split_modules with %s: ignored", answer.plugin, junk)
+    return not junk
+
+
+def _junk(value: object) -> str | None:
+    """What is wrong with an answer; None where nothing is."""
+    if isinstance(value, Declined):
+        return None
+    if not isinstance(value, Part):
+        return f"a {type(value).__name__}"
+    if not isinstance(value.kind, str) or not isinstance(value.children, Mapping):
+        return "a Part whose kind is no text or whose children are no mapping"
+    # `components.child` is None where the config names no such child.
+    wrong = [str(n) for n, child in value.children.items() if not isinstance(child, Component)]
+    return f"children that are no components ({', '.join(wrong)})" if wrong else None
 
 
 def _unclaimed(subject: str, answers: list[Answer], manager: Manager) -> str:

@@ -161,15 +161,18 @@ class _Builder:
         if built is None:
             version = self.manager.plugins[node.plugin].version
             raise BundleError(
-                f"{self.folder}: plugin {node.plugin} {version} does not know {node.kind}: update it"
+                f"{self.folder}: plugin {node.plugin} {version} does not know {node.kind}:"
+                " update it"
             )
         return built
 
     def _opener(self, node: Node, entry: NodeEntry) -> Callable[[str], OrtSession]:
         def open_session(name: str) -> OrtSession:
-            if name not in entry.graphs:
-                raise BundleError(f"{self.folder}: {node.path or 'the root'} has no graph {name}")
-            file = entry.graphs[name].files[self.precision]
+            graph = entry.graphs.get(name)
+            file = graph.files.get(self.precision) if graph else None
+            if file is None:
+                owner = node.path or "the root"
+                raise BundleError(f"{self.folder}: {owner} has no {self.precision} graph {name}")
             path = bundles.safe_path(self.folder, file)
             session = OrtSession(path, self.options, self.providers)
             self.sessions[f"{node.path}.{name}".strip(".")] = session

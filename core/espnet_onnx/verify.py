@@ -12,7 +12,7 @@ from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import NodeEntry
 from .errors import CheckFailed, InputError
-from .graphs import runner, verdict
+from .graphs import graphs_of, runner, verdict
 from .manager import Manager
 from .parity import compare, expect
 from .parts.audio import read_audio
@@ -98,7 +98,9 @@ def verify(
     graphs = list(_graphs(folder, manifest.tree, claim, manager, threads, progress))
     settings = {**manifest.decoding, **decoding}
     recordings = list(
-        _recordings(folder, manifest.precisions, loaded, inputs, settings, manager, threads, progress)
+        _recordings(
+            folder, manifest.precisions, loaded, inputs, settings, manager, threads, progress
+        )
     )
     return Verified(graphs, recordings)
 
@@ -117,10 +119,7 @@ def _graphs(
             f"{folder}: {claim.path or 'the root'} is a {entry.kind}, the model has a "
             f"{claim.part.kind}: give the model that the bundle was made from"
         )
-    graphs = manager.ask_owner(
-        claim.plugin, "export_module", component=claim.component, part=claim.part
-    )
-    for name, graph in (graphs or {}).items():
+    for name, graph in graphs_of(claim, manager).items():
         expected = expect(graph)
         for precision, file in entry.graphs[name].files.items():
             progress(f"{claim.path}.{name} {precision}".strip("."))

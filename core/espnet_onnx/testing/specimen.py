@@ -14,6 +14,7 @@ import yaml
 from .. import components, loader, sources
 from ..bundle import GraphEntry, Manifest, NodeEntry
 from ..export import export
+from ..graphs import graphs_of
 from ..manager import Manager
 from ..resolver import Claim, resolve
 from ..types import Graph
@@ -109,10 +110,7 @@ class Specimen:
         for claim, entry in _pairs(self.claim, self.manifest.tree):
             if claim.plugin != self.plugin:
                 continue
-            graphs: Mapping[str, Graph] | None = self.manager.ask_owner(
-                self.plugin, "export_module", component=claim.component, part=claim.part
-            )
-            for name, graph in (graphs or {}).items():
+            for name, graph in graphs_of(claim, self.manager).items():
                 yield Exhibit(f"{claim.path}.{name}".strip("."), graph, entry.graphs[name])
 
 
