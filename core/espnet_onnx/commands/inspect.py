@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ def _known(task: str | None) -> None:
         )
 
 
-def report(config: dict[str, Any], manager: Any, task: str | None, source: Any) -> dict[str, Any]:
+def report(
+    config: Mapping[str, Any], manager: Any, task: str | None, source: Any
+) -> dict[str, Any]:
     """What `inspect --json` prints: the task and the rule that found it, and every component."""
     from .. import components
     from ..errors import ModelError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 import typer
@@ -31,7 +32,7 @@ def verify(
 ) -> None:
     """Compare a bundle's graphs and answers with ESPnet's own."""
     require_extra()
-    decoding = {} if beam_size is None else {"beam_size": beam_size}
+    decoding: dict[str, Any] = {} if beam_size is None else {"beam_size": beam_size}
     with steps() as progress:
         from .. import verify as library
 

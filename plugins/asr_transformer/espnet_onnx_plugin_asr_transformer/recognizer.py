@@ -140,14 +140,15 @@ class Recognizer:
         return None if np.isfinite(result.score) else f"score {result.score} of noise"
 
     def _read(self, audio: Any, sample_rate: int | None) -> Audio:
-        if self.frontend is None:
+        rate = self.sample_rate
+        if rate is None:
             return _features(audio)
-        rate = self.frontend.sample_rate
         read = read_audio(audio, rate, sample_rate=sample_rate)
-        if len(read.samples) < self.frontend.shortest:
+        shortest = getattr(self.frontend, "shortest", 1)
+        if len(read.samples) < shortest:
             raise AudioError(
                 f"{read.name}: too short ({len(read.samples)} samples at {rate} Hz, the model "
-                f"needs {self.frontend.shortest}): give longer audio"
+                f"needs {shortest}): give longer audio"
             )
         return read
 
