@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .conformance import Conformance
-    from .specimen import Specimen
+    from .specimen import Specimen, write_model
     from .tiny import TinyModel, feats_stats, tiny_models
 
 # Resolved on first use: a plugin's `tiny` needs no torch, and neither does what runs a bundle.
@@ -25,9 +25,17 @@ _HOME = {
     "TinyModel": "tiny",
     "feats_stats": "tiny",
     "tiny_models": "tiny",
+    "write_model": "specimen",
 }
 
-__all__ = ["Conformance", "Specimen", "TinyModel", "feats_stats", "tiny_models"]
+__all__ = [
+    "Conformance",
+    "Specimen",
+    "TinyModel",
+    "feats_stats",
+    "tiny_models",
+    "write_model",
+]
 
 
 def __getattr__(name: str) -> Any:

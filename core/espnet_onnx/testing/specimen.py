@@ -21,7 +21,7 @@ from ..types import Graph
 from .snapshot import changes, snapshot
 from .tiny import TinyModel
 
-__all__ = ["Exhibit", "Specimen"]
+__all__ = ["Exhibit", "Specimen", "write_model"]
 
 
 @attrs.frozen
@@ -115,7 +115,11 @@ class Specimen:
 
 
 def write_model(model: TinyModel, folder: Path) -> Path:
-    """A model folder with config.yaml, the files that it names, and weights that hide nothing."""
+    """A model folder with config.yaml, the files that it names, and weights that hide nothing.
+
+    Args:
+        folder: to be made; it is returned.
+    """
     folder.mkdir(parents=True)
     for name, write in model.files.items():
         path = folder / name

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from ..errors import DispatchError
 from ..manager import Manager
 
 __all__ = ["TinyModel", "feats_stats", "tiny_models"]
@@ -56,8 +57,13 @@ def tiny_models(plugin: str, manager: Manager | None = None) -> Sequence[TinyMod
     Args:
         plugin: its entry-point name.
         manager: plugins to look in; None finds the installed ones.
+
+    Raises:
+        DispatchError: it is not installed, or was skipped.
     """
     manager = manager or Manager.load()
+    if plugin not in manager.plugins:
+        raise DispatchError(f"{manager.hint(plugin)}: install it (pip install -e .), then test it")
     module = manager.plugins[plugin].module
     name = f"{module.__name__}.tiny"
     if not hasattr(module, "__path__") or importlib.util.find_spec(name) is None:
