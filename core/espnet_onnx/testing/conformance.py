@@ -28,17 +28,17 @@ class Conformance:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One specimen for every tiny model."""
-        if "tiny_model" in metafunc.fixturenames:
+        if "tiny" in metafunc.fixturenames:
             models = tiny_models(self.plugin)
             names = [model.name for model in models]
-            metafunc.parametrize("tiny_model", models, ids=names, scope="class")
+            metafunc.parametrize("tiny", models, ids=names, scope="class")
 
     @pytest.fixture(scope="class")
     @classmethod
-    def specimen(cls, tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Specimen:
+    def specimen(cls, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Specimen:
         """The tiny model, alive, and its bundle."""
-        folder = tmp_path_factory.mktemp(f"{cls.plugin}-{tiny_model.name}")
-        return Specimen.make(cls.plugin, tiny_model, folder)
+        folder = tmp_path_factory.mktemp(f"{cls.plugin}-{tiny.name}")
+        return Specimen.make(cls.plugin, tiny, folder)
 
     def test_loads_without_torch(self) -> None:
         """See `dispatch.check_loads_without_torch`."""
