@@ -53,3 +53,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     (path,) = folder.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random ESPnet model: 8 kHz, characters, attention and CTC."""
+    pytest.importorskip("torch")
+    from .tiny_models import write_model
+
+    return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tiny_model: Path) -> subprocess.CompletedProcess[str]:
+    """`espnet-onnx export --json` of the tiny model, as a user would run it."""
+    bundle = tiny_model.parent / "bundle"
+    command = [sys.executable, "-m", "espnet_onnx", "export", str(tiny_model), "-o", str(bundle)]
+    return subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_model: Path, tiny_export: subprocess.CompletedProcess[str]) -> Path:
+    """The tiny model's bundle, fp32; copy it before you change it."""
+    assert tiny_export.returncode == 0, tiny_export.stderr
+    return tiny_model.parent / "bundle"

@@ -28,7 +28,9 @@ def bench(
     rounds: int = typer.Option(7, help="Timed rounds, after two to warm up."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     maxlenratio: float | None = typer.Option(None, help="As in ESPnet; -40 decodes 40 tokens."),
-    profile: bool = typer.Option(False, help="Show where the time of the bundle goes."),
+    profile: bool = typer.Option(
+        False, "--profile", help="Show where the time of the bundle goes."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Time a bundle, and ESPnet beside it, call by call."""

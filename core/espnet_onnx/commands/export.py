@@ -26,12 +26,14 @@ def export(
     without: list[str] = Without,
     role: str | None = typer.Option(None, help="Export only the component of this role."),
     keep_going: bool = typer.Option(
-        False, help="Keep graphs that fail parity; exit 1 all the same."
+        False, "--keep-going", help="Keep graphs that fail parity; exit 1 all the same."
     ),
     keep_slower: bool = typer.Option(
-        False, help="Keep int8 graphs that are slower here than fp32."
+        False, "--keep-slower", help="Keep int8 graphs that are slower here than fp32."
     ),
-    overwrite: bool = typer.Option(False, help="Replace a bundle that is there already."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace a bundle that is there already."
+    ),
     threads: int | None = typer.Option(None, help="Threads of the checks."),
     cache: Path | None = typer.Option(None, help="Folder of downloaded models."),
     as_json: bool = Json,
