@@ -203,8 +203,11 @@ class _SentencePiece(_TextTokenizer):
     def surfaces(self, tokens: Sequence[str]) -> list[str]:
         if not tokens:  # sentencepiece takes no tokens for no sentences
             return []
-        pieces = self._model.decode_pieces_as_immutable_proto(list(tokens)).pieces
-        return [piece.surface for piece in pieces]
+        model = self._model
+        # sentencepiece 0.2.3 renamed it.
+        decode = getattr(model, "decode_pieces_as_proto", None)
+        decode = decode or model.decode_pieces_as_immutable_proto
+        return [piece.surface for piece in decode(list(tokens)).pieces]
 
     def tokens2text(self, tokens: Sequence[str]) -> str | None:
         return str(self._model.DecodePieces(list(tokens)))
