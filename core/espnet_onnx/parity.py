@@ -83,7 +83,7 @@ def cut(graph: Graph, tensors: Mapping[str, Array], valid: Mapping[str, Array], 
         for axis, label in enumerate(graph.axes.get(name, ())):
             if label == "batch":
                 array = array.take([b], axis)
-            elif label in graph.lengths:
+            elif label is not None and label in graph.lengths:
                 size = int(valid[graph.lengths[label]][b])
                 array = array.take(range(size), axis)
         out[name] = array

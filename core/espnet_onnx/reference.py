@@ -110,7 +110,5 @@ def settings(live: Any) -> dict[str, Any]:
         "maxlenratio": float(live.maxlenratio),
         "minlenratio": float(live.minlenratio),
         "nbest": int(live.nbest),
-        "ctc_window_margin": int(
-            getattr(search.part_scorers.get("ctc"), "window_margin", 0)
-        ),
+        "ctc_window_margin": int(getattr(search.part_scorers.get("ctc"), "window_margin", 0)),
     }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import numpy.typing as npt
 
 __all__ = ["Array", "Component", "Declined", "Feed", "Graph", "Node", "Part", "Quantise"]
