@@ -13,9 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,14 @@ import numpy as np
 from .errors import EspnetOnnxError
 from .types import Array
 
-__all__ = ["Side", "bench", "machine", "onnxruntime_gflops", "torch_gflops"]
+__all__ = [
+    "Side",
+    "Worker",
+    "bench",
+    "machine",
+    "spread",
+    "worker",
+]
 
 
 @attrs.frozen
@@ -45,64 +51,71 @@ class Side:
     precision: str = "fp32"
 
 
-class _Worker:
-    """A running side."""
+class Worker:
+    """A process that answers JSON lines, as `bench_worker` does.
 
-    def __init__(self, side: Side, threads: int, decoding: Mapping[str, Any]) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    Args:
+        name: how messages call it.
+        command: what to start.
+        hello: the first line; its answer is `loaded`.
+        threads: what OpenMP is told at the start.
+
+    Raises:
+        EspnetOnnxError: the process ended instead of answering; the last line it wrote.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], hello: Mapping[str, Any], threads: int
+    ) -> None:
+        self.name = name
+        # A pipe that nobody reads would stop a process that warns a lot.
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by `close`)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "espnet_onnx.bench_worker"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
-            env=environment,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         )
-        self.name = side.name
-        key = "bundle" if side.side == "bundle" else "model"
-        self.loaded = self._ask(
-            {
-                "side": side.side,
-                key: side.path,
-                "precision": side.precision,
-                "threads": threads,
-                "decoding": dict(decoding),
-            }
-        )
+        self.loaded = self(hello)
 
-    def __call__(self, audio: Sequence[str]) -> dict[str, Any]:
-        return self._ask({"audio": list(audio)})
-
-    def _ask(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin and self._process.stdout and self._process.stderr
-        try:
+    def __call__(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one line, return the answer."""
+        assert self._process.stdin and self._process.stdout
+        with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(line) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass
         answer = self._process.stdout.readline()
         if not answer:
-            said = self._process.stderr.read().strip().splitlines() or ["it said nothing"]
+            self._said.seek(0)
+            said = self._said.read().strip().splitlines() or ["it said nothing"]
+            self.close()
             raise EspnetOnnxError(f"benchmark: the side {self.name} stopped: {said[-1]}")
         return dict(json.loads(answer))
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
-        for pipe in (self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._said):
             if pipe:
-                pipe.close()
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        self._process.wait(timeout=60)
 
 
 @contextmanager
-def _worker(side: Side, threads: int, decoding: Mapping[str, Any]) -> Iterator[_Worker]:
-    worker = _Worker(side, threads, decoding)
-    try:
-        yield worker
-    finally:
-        worker.close()
+def worker(side: Side, threads: int, decoding: Mapping[str, Any]) -> Iterator[Worker]:
+    """A side's process, loaded and ready for `{"audio": [npy files]}`."""
+    hello = {
+        "side": side.side,
+        "bundle" if side.side == "bundle" else "model": side.path,
+        "precision": side.precision,
+        "threads": threads,
+        "decoding": dict(decoding),
+    }
+    command = [sys.executable, "-m", "espnet_onnx.bench_worker"]
+    with closing(Worker(side.name, command, hello, threads)) as started:
+        yield started
 
 
 def bench(
@@ -119,7 +132,8 @@ def bench(
     """Time every side on every input, calls alternating.
 
     Args:
-        sides: who takes part; ratios are taken against the first ESPnet side.
+        sides: who takes part; ratios are taken against ESPnet's sides, `times_faster` against the
+            first of them.
         inputs: name -> recordings (float32 at the model's rate) recognised as one batch.
         threads: threads of every side.
         rounds: timed rounds, after `warm_up` ones.
@@ -132,13 +146,14 @@ def bench(
     """
     decoding = decoding or {}
     result: dict[str, Any] = {"machine": machine(), "threads": threads, "rounds": rounds}
+    result["warm_up"] = warm_up
     result["decoding"] = dict(decoding)
     with tempfile.TemporaryDirectory() as folder:
         files = _write(inputs, Path(folder))
         if memory:
             result["memory"] = _memory(sides, files, threads, decoding, progress)
         with ExitStack() as stack:
-            workers = [stack.enter_context(_worker(s, threads, decoding)) for s in sides]
+            workers = [stack.enter_context(worker(s, threads, decoding)) for s in sides]
             result["inputs"] = {
                 name: _race(sides, workers, files[name], arrays, rounds, warm_up, progress, name)
                 for name, arrays in inputs.items()
@@ -166,15 +181,15 @@ def _memory(
     peaks = {}
     for side in sides:
         progress(f"memory of {side.name}")
-        with _worker(side, threads, decoding) as worker:
-            answer = worker(next(iter(files.values())))
+        with worker(side, threads, decoding) as fresh:
+            answer = fresh({"audio": next(iter(files.values()))})
             peaks[side.name] = {k: round(answer[k], 1) for k in ("peak_mb", "imports_mb")}
     return peaks
 
 
 def _race(
     sides: Sequence[Side],
-    workers: Sequence[_Worker],
+    workers: Sequence[Worker],
     files: Sequence[str],
     arrays: Sequence[Array],
     rounds: int,
@@ -186,20 +201,17 @@ def _race(
     answers: dict[str, dict[str, Any]] = {}
     for i in range(warm_up + rounds):
         progress(f"{name}: round {i + 1} of {warm_up + rounds}")
-        for side, worker in zip(sides, workers, strict=True):
+        for side, process in zip(sides, workers, strict=True):
             before = answers.get(side.name)
-            answers[side.name] = answer = worker(files)
+            answers[side.name] = answer = process({"audio": files})
             if i >= warm_up:
                 seconds[side.name].append(answer["seconds"])
                 answer["last_profile"] = _delta(before, answer)
     length = sum(len(a) for a in arrays)
-    baseline = next((s.name for s in sides if s.side == "espnet"), None)
+    baselines = {s.name: seconds[s.name] for s in sides if s.side == "espnet"}
     return {
         "samples": length,
-        "sides": {
-            s.name: _row(seconds[s.name], answers[s.name], seconds.get(baseline or ""))
-            for s in sides
-        },
+        "sides": {s.name: _row(seconds[s.name], answers[s.name], baselines) for s in sides},
     }
 
 
@@ -212,21 +224,31 @@ def _delta(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, An
     }
 
 
-def _row(taken: list[float], answer: dict[str, Any], base: list[float] | None) -> dict[str, Any]:
-    low, middle, high = statistics.quantiles(taken, n=4) if len(taken) > 1 else taken * 3
+def _row(
+    taken: list[float], answer: dict[str, Any], baselines: Mapping[str, list[float]]
+) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "median_s": round(middle, 5),
-        "quartiles_s": [round(low, 5), round(high, 5)],
+        **spread(taken),
         "tokens": [len(ids) for ids in answer["ids"]],
         "ids": answer["ids"],
         "texts": answer["texts"],
     }
-    if base:
-        ratios = [b / t for b, t in zip(base, taken, strict=True)]
-        row["times_faster"] = round(statistics.median(ratios), 3)
+    if baselines:
+        ratios = {
+            name: round(statistics.median(b / t for b, t in zip(base, taken, strict=True)), 3)
+            for name, base in baselines.items()
+        }
+        row["times_faster"] = next(iter(ratios.values()))
+        row["times_faster_than"] = ratios
     if answer.get("last_profile"):
         row["profile"] = answer["last_profile"]
     return row
+
+
+def spread(taken: Sequence[float]) -> dict[str, Any]:
+    """Median and quartiles of seconds."""
+    low, middle, high = statistics.quantiles(taken, n=4) if len(taken) > 1 else list(taken) * 3
+    return {"median_s": round(middle, 5), "quartiles_s": [round(low, 5), round(high, 5)]}
 
 
 def machine() -> dict[str, Any]:
@@ -234,7 +256,9 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x]
+        names = [
+            x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
+        ]
         model = names[0] if names else model
     return {
         "cpu": model,
@@ -242,43 +266,3 @@ def machine() -> dict[str, Any]:
         "load_average": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
     }
-
-
-def torch_gflops(threads: int, size: int = 1024) -> float:
-    """Rate of torch's fp32 matrix product, in GFLOP/s."""
-    import torch
-
-    torch.set_num_threads(threads)
-    a, b = torch.rand(size, size), torch.rand(size, size)
-    return _rate(lambda: torch.mm(a, b), size)
-
-
-def onnxruntime_gflops(threads: int, size: int = 1024) -> float:
-    """Rate of onnxruntime's fp32 matrix product, in GFLOP/s."""
-    import onnxruntime as ort
-    from onnx import TensorProto, helper, numpy_helper
-
-    from .runtime import session_options
-
-    weight = np.random.default_rng(0).random((size, size), dtype=np.float32)
-    shape = [size, size]
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["a", "b"], ["c"])],
-        "matmul",
-        [helper.make_tensor_value_info("a", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("c", TensorProto.FLOAT, shape)],
-        [numpy_helper.from_array(weight, "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    session = ort.InferenceSession(model.SerializeToString(), session_options(threads))
-    a = np.random.default_rng(1).random((size, size), dtype=np.float32)
-    return _rate(lambda: session.run(None, {"a": a}), size)
-
-
-def _rate(call: Callable[[], Any], size: int) -> float:
-    times = []
-    for _ in range(12):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return round(2 * size**3 / statistics.median(times[2:]) / 1e9, 1)

@@ -17,20 +17,29 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["main", "peak_mb"]
+__all__ = ["main", "peak_mb", "resident_mb"]
 
 Recognise = Callable[[Any], dict[str, Any]]
 
 
 def peak_mb() -> float:
-    """Peak resident size of this process so far, in MB."""
+    """Peak resident size of this process so far, in MB (10^6 bytes)."""
+    scale = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def resident_mb() -> float:
+    """Resident size of this process now, in MB; the peak where the system does not say."""
+    return _status("VmRSS") or peak_mb()
+
+
+def _status(key: str) -> float | None:
+    """A size from Linux's /proc/self/status, whose "kB" are 1024 bytes."""
     status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return float(line.split()[1]) / 1000
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return None
 
 
 def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, Any]]]:
@@ -38,7 +47,7 @@ def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, 
 
     from .runtime import OrtSession, load
 
-    imported = peak_mb()
+    imported = resident_mb()
     sessions: dict[str, OrtSession] = {}
     asr = load(
         side["bundle"],
@@ -71,7 +80,7 @@ def _espnet(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, 
 
     torch.set_num_threads(side["threads"])
     torch.set_grad_enabled(False)
-    imported = peak_mb()
+    imported = resident_mb()
     loaded = loader.load_model(sources.find(side["model"]), side.get("task"))
     extra = {"quantize_asr_model": True} if side["precision"] == "int8" else {}
     espnet = Recogniser(loaded, **side["decoding"], **extra)

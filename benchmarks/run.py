@@ -1,0 +1,66 @@
+"""Take every figure of the documents, one after another, on a machine that does nothing else.
+
+    python benchmarks/run.py WORK --speech *.flac --digits TEST_SET [--trained MODEL]
+
+Models and bundles are kept in WORK and made where they are missing: give a fresh folder after a
+change of the exporter. Then `python tools/generate_docs.py` brings the tables up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from report import ROOT
+
+__all__ = ["commands", "main"]
+
+HERE = Path(__file__).resolve().parent
+# The design asks this of the Conformer; what other models reach is only reported.
+CONFORMER = ["--fp32-faster", "5", "--int8-faster", "6", "--memory-share", "0.4"]
+LIMITS = {"librispeech_conformer10": CONFORMER, "librispeech_transformer18": []}
+DEMO = ROOT / "core" / "espnet_onnx" / "data" / "demo" / "conformer"
+
+
+def commands(
+    work: Path, speech: Sequence[str], digits: Path | None, trained: Path
+) -> list[list[str]]:
+    """The command lines, without those for models that WORK has already."""
+    found = []
+    for name, limits in LIMITS.items():
+        model, bundle = str(work / name), str(work / f"{name}.bundle")
+        if not (work / name / "model.pth").is_file():
+            found.append(["random_model", str(HERE / "conf" / f"{name}.yaml"), model])
+        found.append(["end_to_end", model, bundle, *speech, *limits])
+        found.append(["int8_quality", model, bundle, *speech])
+        # Modules are timed on longer audio than the recordings may have.
+        found.append(["modules", model, bundle, *speech, *speech])
+    if digits is not None:
+        bundle = str(work / "digits.bundle")
+        found.append(["digits", str(trained), bundle, str(digits), "--name", "digits_conformer"])
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all; 1 if a check failed anywhere."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("work", type=Path, help="folder for models and bundles")
+    parser.add_argument("--speech", nargs="+", required=True, help="10 s of recordings or more")
+    parser.add_argument("--digits", type=Path, help="test set of the trained model")
+    parser.add_argument("--trained", type=Path, default=DEMO, help="default: the shipped model")
+    args = parser.parse_args(argv)
+    failed = []
+    for script, *arguments in commands(args.work, args.speech, args.digits, args.trained):
+        print("==", script, *arguments, flush=True)
+        command = [sys.executable, str(HERE / f"{script}.py"), *arguments]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(f"{script} {Path(arguments[0]).name}")
+    print("failed:", ", ".join(failed) or "nothing")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,305 @@
+"""benchmarks/: what the scripts compute and write, on models that take no time."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("espnet2", reason="benchmarks compare with ESPnet")
+torch = pytest.importorskip("torch")
+
+from espnet_onnx.bench import Worker, spread
+from espnet_onnx.errors import EspnetOnnxError, InputError
+
+pytestmark = pytest.mark.export
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+VOCAB = 20
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+def script(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+CONFIG = {
+    "encoder": "conformer",
+    "encoder_conf": {
+        "output_size": 16,
+        "attention_heads": 2,
+        "linear_units": 16,
+        "num_blocks": 1,
+        "rel_pos_type": "latest",
+        "pos_enc_layer_type": "rel_pos",
+        "selfattention_layer_type": "rel_selfattn",
+        "use_cnn_module": True,
+        "cnn_module_kernel": 7,
+    },
+    "decoder": "transformer",
+    "decoder_conf": {"attention_heads": 2, "linear_units": 16, "num_blocks": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        script("random_model").write_model(CONFIG, folder, VOCAB)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        search = {"beam_size": 2, "ctc_weight": 0.3}
+        script("inputs").ensure_bundle(model, model.parent / "bundle", search, 1)
+    return model.parent / "bundle"
+
+
+@pytest.fixture(scope="module")
+def test_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    (folder / "wav").mkdir()
+    rng = np.random.default_rng(0)
+    for i, samples in enumerate((9000, 16000, 11111)):
+        wave = rng.normal(0, 0.1, samples)
+        soundfile.write(folder / "wav" / f"u{i}.flac", wave, 16000)
+    (folder / "text").write_text("u0 t1 t2\nu1 t3\nu2 t4\n")
+    return folder
+
+
+def test_random_models_are_decisive_and_the_same_every_time(model: Path, tmp_path: Path) -> None:
+    from espnet_onnx import loader, sources
+
+    script("random_model").write_model(CONFIG, tmp_path / "again", VOCAB)
+    first, again = (
+        loader.load_model(sources.find(folder)) for folder in (model, tmp_path / "again")
+    )
+    weights, same = first.model.state_dict(), again.model.state_dict()
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    torch.manual_seed(0)
+    plain, _ = loader.build_model(first.config, "asr", base=first.base)
+    for name, weight in plain.state_dict().items():
+        if name in {"decoder.output_layer.weight", "ctc.ctc_lo.weight"}:
+            assert torch.equal(weights[name], 8 * weight)
+        elif name in {"decoder.output_layer.bias", "ctc.ctc_lo.bias"}:
+            assert weights[name][-1] == -30 and torch.equal(weights[name][:-1], weight[:-1])
+        else:
+            assert torch.equal(weights[name], weight.float())
+    assert first.config["token_list"][-1] == "<sos/eos>" and first.config["input_size"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("librispeech_conformer10", 116), ("librispeech_transformer18", 99)]
+)
+def test_full_size_configs_have_their_published_size(name: str, millions: int) -> None:
+    from espnet_onnx.configs import read_yaml
+    from espnet_onnx.loader import build_model
+
+    config = read_yaml(FOLDER / "conf" / f"{name}.yaml")
+    tokens = {"token_list": [str(i) for i in range(5000)], "token_type": "word"}
+    with torch.device("meta"):
+        model, _ = build_model({**config, **tokens}, "asr")
+    assert sum(p.numel() for p in model.parameters()) // 10**6 == millions
+
+
+def test_speech_is_joined_and_cut(test_set: Path) -> None:
+    speech = script("inputs").speech
+    files = sorted((test_set / "wav").iterdir())
+    cut = speech(files, [2.0, 1.5])
+    assert {name: len(samples) for name, samples in cut.items()} == {"2 s": 32000, "1.5 s": 24000}
+    read = np.concatenate([soundfile.read(f, dtype="float32")[0] for f in files])
+    assert np.array_equal(cut["2 s"], read[:32000])
+    with pytest.raises(InputError, match="give more"):
+        speech(files, [3.0])
+
+
+def test_a_test_set_needs_a_recording_for_every_transcript(test_set: Path, tmp_path: Path) -> None:
+    utterances = script("inputs").utterances
+    assert [text for _, text in utterances(test_set).values()] == ["t1 t2", "t3", "t4"]
+    assert list(utterances(test_set, 2)) == ["u0", "u1"]
+    (tmp_path / "text").write_text("u0 t1\n")
+    with pytest.raises(InputError, match="u0 has a transcript but no"):
+        utterances(tmp_path)
+
+
+def test_sizes_count_what_a_precision_needs(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    every = sum(file["size"] for file in manifest["files"].values()) / 1e6
+    sizes = script("inputs").sizes_mb(bundle)
+    assert set(sizes) == {"fp32", "int8"} and 0 < sizes["fp32"] < every + 0.1
+    int8_only = sum(f["size"] for n, f in manifest["files"].items() if ".int8." in n) / 1e6
+    assert sizes["fp32"] == pytest.approx(every - int8_only, abs=0.06)
+
+
+def test_a_report_says_where_and_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = script("report")
+    run = report.Report.start("speed", "tiny", 1, ["/far/away/model", "--seconds", "5", "conf"])
+    table = report.Table(["side", "s"], [["fp32", 1.0]])
+    checks = [report.Check("tokens", 39, 40, False), report.Check("ids", "same", "same", True)]
+    assert run.save(tmp_path, "Speed", {"a": 1}, table, checks, "A note.") == 1
+    data = json.loads((tmp_path / "speed.tiny.json").read_text())
+    assert data["command"] == "python benchmarks/speed.py model --seconds 5 conf"
+    assert len(data["commit"]) == 40 and data["machine"]["cpu"]
+    assert set(data["versions"]) >= {"espnet", "torch", "onnxruntime", "numpy"}
+    assert data["matmul_gflops"]["torch"] > 0 and data["matmul_gflops"]["onnxruntime"] > 0
+    assert data["table"] == {"columns": ["side", "s"], "rows": [["fp32", 1.0]]}
+    assert data["checks"][0] == {"what": "tokens", "value": 39, "limit": 40, "passed": False}
+    assert data["load_average"].keys() == {"before", "after"} and data["note"].startswith("A note")
+    assert "FAILED tokens: 39, must be 40" in capsys.readouterr().err
+    assert run.save(tmp_path, "Speed", {}, table, checks[1:]) == 0
+
+
+def end_to_end_figures(**changed: Any) -> dict[str, Any]:
+    side = {"tokens": 40, "times_faster_than": {"ESPnet": 6.0}}
+    sides = {name: dict(side) for name in ("ESPnet", "fp32", "int8")}
+    memory = {"ESPnet": 1000.0, "fp32": 300.0, "int8": 200.0}
+    timed = {"sides": sides, "fp32_tokens": "tie", **changed}
+    return {"inputs": {"10 s": timed}, "memory": {k: {"peak_mb": v} for k, v in memory.items()}}
+
+
+def end_to_end_failures(figures: dict[str, Any], *options: str) -> list[str]:
+    end_to_end = script("end_to_end")
+    args = end_to_end._arguments(["m", "b", "a.flac", *options])
+    return [check.what for check in end_to_end._checks(figures, args) if not check.passed]
+
+
+def test_end_to_end_fails_where_anchors_says() -> None:
+    assert end_to_end_failures(end_to_end_figures()) == []
+    different = end_to_end_figures(fp32_tokens="different")
+    assert end_to_end_failures(different) == ["10 s: fp32 tokens"]
+    short = end_to_end_figures()
+    short["inputs"]["10 s"]["sides"]["int8"]["tokens"] = 39
+    assert end_to_end_failures(short) == ["10 s: token counts"]
+    options = ["--fp32-faster", "6", "--int8-faster", "6.5", "--memory-share", "0.25"]
+    assert end_to_end_failures(end_to_end_figures(), *options) == [
+        "10 s: fp32, share of ESPnet's peak memory",
+        "10 s: int8, times faster than ESPnet",
+    ]
+
+
+def test_teacher_forced_log_probs_are_the_decoders_own(
+    model: Path, bundle: Path, test_set: Path
+) -> None:
+    from espnet_onnx import load, loader, sources
+
+    samples = soundfile.read(test_set / "wav" / "u1.flac", dtype="float32")[0]
+    ids = [3, 5, 5, 2, 7]
+    found = script("int8_quality").chosen_log_probs(load(bundle, threads=1), samples, ids)
+    live: Any = loader.load_model(sources.find(model)).model
+    with torch.no_grad():
+        out, lengths = live.encode(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        prefix = torch.tensor([[VOCAB - 1, *ids[:-1]]])
+        logits, _ = live.decoder(out, lengths, prefix, torch.tensor([len(ids)]))
+        want = logits.log_softmax(-1)[0, range(len(ids)), ids]
+    assert np.abs(found - want.numpy()).max() < 1e-4
+
+
+def test_modules_of_both_sides_compute_the_same(model: Path, bundle: Path, test_set: Path) -> None:
+    worker = script("modules_worker")
+    samples = soundfile.read(test_set / "wav" / "u1.flac", dtype="float32")[0]
+    answers = []
+    grad, threads = torch.is_grad_enabled(), torch.get_num_threads()
+    try:
+        for side in (worker.Espnet(str(model), 1), worker.Bundle(str(bundle), 1, "fp32")):
+            side.prepare(samples, 3)
+            encoded = side.encoder()()
+            out = encoded[0] if isinstance(encoded, tuple) else encoded.out
+            log_probs, _ = side.step(4)()
+            answers.append([np.asarray(x) for x in (out, side.ctc()(), log_probs)])
+    finally:
+        torch.set_grad_enabled(grad)
+        torch.set_num_threads(threads)
+    espnet, ours = answers
+    assert ours[2].shape == (1, 3, VOCAB)
+    for a, b in zip(ours[:2], espnet[:2], strict=True):
+        assert np.abs(a - b).max() < 1e-4
+    # Hypotheses differ in their first tokens on ESPnet's side only: the first one is the same.
+    assert np.abs(ours[2][0, 0] - espnet[2][0]).max() < 1e-4
+
+
+def test_a_trained_models_answers_are_counted(
+    model: Path, bundle: Path, test_set: Path, tmp_path: Path
+) -> None:
+    digits = script("digits")
+    options = ["--beams", "2", "--batch-size", "2", "--threads", "1", "--results", str(tmp_path)]
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    try:
+        digits.main([str(model), str(bundle), str(test_set), *options])
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(grad)
+    data = json.loads((tmp_path / "digits.tiny.json").read_text())
+    sides = data["figures"]["beams"]["2"]
+    assert set(sides) == {"ESPnet", "fp32", "int8"}
+    assert sides["fp32"]["tokens"]["different"] == 0
+    assert sum(sides["int8"]["tokens"].values()) == 3
+    assert sum(sides["fp32"]["batch_beside_alone"].values()) == 3
+    assert [row[:2] for row in data["table"]["rows"]] == [[2, "ESPnet"], [2, "fp32"], [2, "int8"]]
+
+
+def test_a_side_that_stops_says_why() -> None:
+    import sys
+
+    code = "import sys; sys.stderr.write('x' * 200000 + '\\nno such model'); sys.exit(1)"
+    with pytest.raises(EspnetOnnxError, match="ESPnet stopped: no such model"):
+        Worker("ESPnet", [sys.executable, "-c", code], {}, 1)
+    assert spread([3.0, 1.0, 2.0])["median_s"] == 2.0
+
+
+@pytest.mark.slow
+def test_a_race_runs_on_every_side(
+    model: Path, bundle: Path, test_set: Path, tmp_path: Path
+) -> None:
+    audio = [str(f) for f in sorted((test_set / "wav").iterdir())]
+    common = [str(model), str(bundle), *audio, "--seconds", "1.5", "--threads", "1"]
+    common += ["--rounds", "2", "--results", str(tmp_path)]
+    search = ["--tokens", "4", "--beam-size", "2", "--warm-up", "1"]
+    assert script("end_to_end").main([*common, *search]) == 0
+    data = json.loads((tmp_path / "end_to_end.tiny.json").read_text())
+    sides = data["figures"]["inputs"]["1.5 s"]["sides"]
+    assert list(sides) == ["ESPnet", "ESPnet int8", "fp32", "int8"]
+    assert all(side["tokens"] == 4 and side["median_s"] > 0 for side in sides.values())
+    assert set(sides["fp32"]["times_faster_than"]) == {"ESPnet", "ESPnet int8"}
+    assert all(m["peak_mb"] >= m["imports_mb"] > 0 for m in data["figures"]["memory"].values())
+    assert script("modules").main([*common, "--positions", "2"]) == 0
+    modules = json.loads((tmp_path / "modules.tiny.json").read_text())["figures"]["1.5 s"]
+    assert set(modules) == {"encoder", "ctc", "step 2"}
+
+
+def test_results_in_the_checkout_are_whole() -> None:
+    report = script("report")
+    names = {field.name for field in attrs.fields(report.Check)}
+    for path in (FOLDER / "results").glob("*.json"):
+        data = json.loads(path.read_text("utf-8"))
+        assert path.name == f"{data['benchmark']}.{data['model']}.json"
+        assert data["commit"] != "unknown"
+        assert not any(Path(word).is_absolute() for word in data["command"].split())
+        assert all(set(check) == names for check in data["checks"])
+        assert {len(row) for row in data["table"]["rows"]} == {len(data["table"]["columns"])}
+
+
+def test_one_command_takes_every_figure(tmp_path: Path) -> None:
+    run = script("run")
+    (tmp_path / "librispeech_conformer10").mkdir()
+    (tmp_path / "librispeech_conformer10" / "model.pth").touch()
+    lines = run.commands(tmp_path, ["a.flac"], tmp_path, tmp_path / "trained")
+    scripts = [line[0] for line in lines]
+    assert scripts.count("random_model") == 1  # the Conformer is there
+    assert set(scripts) == {"random_model", "end_to_end", "int8_quality", "modules", "digits"}
+    assert all((FOLDER / f"{name}.py").is_file() for name in scripts)
+    made = next(line for line in lines if line[0] == "random_model")
+    assert Path(made[1]).is_file()
