@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .linear import Affine, check_plain
 
-__all__ = ["ConvolutionModule", "DepthwiseConv", "pointwise"]
+__all__ = ["ConvolutionModule", "DepthwiseConv", "ResidualDepthwiseConv", "pointwise"]
 
 
 def pointwise(live: nn.Conv1d) -> Affine:
@@ -53,6 +53,15 @@ class DepthwiseConv(nn.Module):
             planes, self.weight, self.bias, padding=(0, self.padding), groups=self.weight.shape[0]
         )
         return planes.permute(0, 2, 3, 1)[:, 0]
+
+
+class ResidualDepthwiseConv(DepthwiseConv):
+    """x + conv(x) as one convolution: the residual is 1 more in every kernel's middle."""
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__(conv)
+        self.weight = self.weight.clone()
+        self.weight[..., self.padding] += 1
 
 
 def _gain_and_offset(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -8,14 +8,21 @@ from typing import Any
 import espnet_onnx as eo
 from espnet_onnx.roles import Session
 
-from . import ctc_claim, decoder_claim, encoder_claim, root_claim
+from . import branchformer_claim, ctc_claim, decoder_claim, encoder_claim, root_claim
 
 ESPNET_ONNX_API = 1
-KINDS = (root_claim.KIND, *encoder_claim.KINDS, *decoder_claim.KINDS, *ctc_claim.KINDS)
+KINDS = (
+    root_claim.KIND,
+    *encoder_claim.KINDS,
+    *branchformer_claim.KINDS,
+    *decoder_claim.KINDS,
+    *ctc_claim.KINDS,
+)
 
 CLAIMS = (
     root_claim.claim_root,
     encoder_claim.claim_encoder,
+    branchformer_claim.claim_branchformer,
     decoder_claim.claim_decoder,
     ctc_claim.claim_ctc,
 )
@@ -23,7 +30,7 @@ CLAIMS = (
 
 @eo.hookimpl
 def split_modules(component: eo.Component) -> eo.Part | eo.Declined | None:
-    """Claim asr models, transformer and conformer encoders, transformer decoders, and CTC."""
+    """Claim asr models, their encoders, transformer decoders, and CTC."""
     for claim in CLAIMS:
         answer = claim(component)
         if answer is not None:
@@ -36,6 +43,10 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
     """Graphs of the part, by its role; the root has none of its own."""
     if part.kind == root_claim.KIND:
         return {}
+    if part.kind in branchformer_claim.KINDS:
+        from .branchformer_export import branchformer_graphs
+
+        return branchformer_graphs(component, part)
     if component.role == "encoder":
         from .encoder_export import encoder_graphs
 
@@ -60,6 +71,7 @@ def build_runtime(
         return Recognizer.from_node(node, children)
     for module, build in (
         (encoder_claim, _build_encoder),
+        (branchformer_claim, _build_encoder),
         (decoder_claim, _build_decoder),
         (ctc_claim, _build_ctc),
     ):

@@ -7,7 +7,17 @@ from typing import Any
 
 import espnet_onnx as eo
 
-__all__ = ["KIND", "KINDS", "SHORTEST", "claim_encoder"]
+__all__ = [
+    "ATTENTIONS",
+    "KIND",
+    "KINDS",
+    "POSITIONS",
+    "SHORTEST",
+    "claim_encoder",
+    "encoder_part",
+    "unknown",
+    "unknown_layer",
+]
 
 KIND = "asr_transformer.encoder"
 KINDS = (KIND,)
@@ -45,19 +55,32 @@ def claim_encoder(component: eo.Component) -> eo.Part | eo.Declined | None:
     """Mirrors the constructors of `TransformerEncoder` and `ConformerEncoder`.
 
     Returns:
-        A part whose config holds `shortest` (frames), `inter` (numbers of the blocks whose
-        output the graph also returns) and `tokens` (the input is int64 ids, not features).
+        See `encoder_part`.
     """
     if component.role != "encoder" or component.type not in SHORTEST:
         return None
     reason = _why_not(component)
     if reason is not None:
         return eo.Declined(reason)
+    return encoder_part(KIND, component, SHORTEST[component.type])
+
+
+def encoder_part(kind: str, component: eo.Component, shortest: Mapping[str | None, int]) -> eo.Part:
+    """A part whose config holds what the encoder's run time needs.
+
+    That is `shortest` (frames), `inter` (numbers of the blocks whose output the graph also
+    returns) and `tokens` (the input is int64 ids, not features).
+
+    Args:
+        kind: of the part.
+        component: an encoder.
+        shortest: fewest input frames of every `input_layer` that it may have.
+    """
     conf = component.conf
     return eo.Part(
-        KIND,
+        kind,
         config={
-            "shortest": SHORTEST[component.type][conf["input_layer"]],
+            "shortest": shortest[conf["input_layer"]],
             "inter": sorted({int(i) for i in conf.get("interctc_layer_idx") or ()}),
             "tokens": conf["input_layer"] == "embed",
         },
@@ -66,19 +89,28 @@ def claim_encoder(component: eo.Component) -> eo.Part | eo.Declined | None:
 
 def _why_not(component: eo.Component) -> str | None:
     conf = component.conf
-    layer = conf["input_layer"]
-    if layer is not None and layer not in SHORTEST[component.type]:
-        return f"input_layer {layer} is not one that ESPnet's {component.type} encoder has"
+    reason = unknown_layer(component, SHORTEST[component.type])
+    if reason is not None:
+        return reason
     if conf.get("ctc_trim"):
         return "ctc_trim cuts the output where CTC is sure of blanks, which no graph here does"
     if component.type == "transformer":
         return None
-    return _unknown(conf, "pos_enc_layer_type", POSITIONS) or _unknown(
+    return unknown(conf, "pos_enc_layer_type", POSITIONS) or unknown(
         conf, "selfattention_layer_type", ATTENTIONS
     )
 
 
-def _unknown(conf: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str | None:
+def unknown_layer(component: eo.Component, known: Mapping[str | None, int]) -> str | None:
+    """Why the encoder's `input_layer` cannot be claimed, None if it can."""
+    layer = component.conf["input_layer"]
+    if layer in known:
+        return None
+    return f"input_layer {layer} is not one that ESPnet's {component.type} encoder has"
+
+
+def unknown(conf: Mapping[str, Any], key: str, known: tuple[str, ...]) -> str | None:
+    """Why an option's value cannot be claimed, None if it can."""
     if conf[key] in known:
         return None
     return f"{key} {conf[key]} is not one of {', '.join(known)}"

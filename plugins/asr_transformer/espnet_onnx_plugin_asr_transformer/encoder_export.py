@@ -21,10 +21,10 @@ from espnet_onnx.layers.norm import Norm
 from espnet_onnx.layers.rel_attention import LegacyRelAttention, RelAttention
 from espnet_onnx.types import Feed
 
-from .encoder_input import EncoderInput
+from .encoder_input import EncoderInput, table_length
 from .encoder_reference import EncoderReference
 
-__all__ = ["EncoderModule", "encoder_graphs"]
+__all__ = ["EncoderModule", "attention_class", "encoder_graphs"]
 
 ATTENTIONS: Mapping[str, type[SelfAttention]] = {
     "MultiHeadedAttention": SelfAttention,
@@ -33,16 +33,20 @@ ATTENTIONS: Mapping[str, type[SelfAttention]] = {
 }
 
 
-def encoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
+def encoder_graphs(
+    component: eo.Component, part: eo.Part, module_class: type[EncoderModule] | None = None
+) -> Mapping[str, eo.Graph]:
     """One graph, `encoder`: features and lengths in, states, lengths and inner states out.
 
     Args:
         component: with a live encoder, `given["input_size"]` for the conv2d input layers,
             `given["ctc"]` where self-conditioning needs it, and optionally
             `given["frame_rate"]`, input frames per second.
+        part: of `encoder_claim.encoder_part`.
+        module_class: the encoder's own, None for `EncoderModule` itself.
     """
     inter = part.config["inter"]
-    module = EncoderModule(component, inter).eval()
+    module = (module_class or EncoderModule)(component, inter).eval()
     names = [f"inter_{i}" for i in inter]
     out = ("batch", "encoder_frames", None)
     tokens = part.config["tokens"]
@@ -115,11 +119,11 @@ class EncoderModule(nn.Module):
     def __init__(self, component: eo.Component, inter: Sequence[int]) -> None:
         super().__init__()
         live = component.module
-        self.input = EncoderInput(live.embed, component.conf.get("max_pos_emb_len") or 0)
-        self.blocks = nn.ModuleList(
-            EncoderBlock(block, _attention(block.self_attn)) for block in live.encoders
-        )
-        self.norm = Norm(live.after_norm) if live.normalize_before else None
+        self.input = EncoderInput(live.embed, table_length(component))
+        self.blocks = nn.ModuleList(self.block(block) for block in live.encoders)
+        # Only some encoders leave the choice.
+        normed = getattr(live, "normalize_before", True)
+        self.norm = Norm(live.after_norm) if normed else None
         self.inter = tuple(inter)
         conditioned = inter and live.interctc_use_conditioning
         self.ctc = Affine.of(_ctc(component).ctc_lo) if conditioned else None
@@ -132,14 +136,22 @@ class EncoderModule(nn.Module):
         for number, block in enumerate(self.blocks, 1):
             x = block(x, mask, position)
             if number in self.inter:
-                inter.append(self.normed(x))
+                inter.append(self.inner(x))
                 x = self.condition(x, inter[-1])
         # An output must not be an input of the same graph, as lengths without subsampling are.
         return self.normed(x), mask.lengths.clone(), *inter
 
+    def block(self, live: Any) -> nn.Module:
+        """The graph form of an `EncoderLayer`."""
+        return EncoderBlock(live, attention_class(live.self_attn))
+
     def normed(self, x: Tensor) -> Tensor:
-        """The encoder's last LayerNorm, which inner outputs share."""
+        """The encoder's last LayerNorm."""
         return x if self.norm is None else self.norm(x)
+
+    def inner(self, x: Tensor) -> Tensor:
+        """What an inner output is, and what its CTC reads, where a block returned x."""
+        return self.normed(x)
 
     def condition(self, x: Tensor, out: Tensor) -> Tensor:
         """Self-conditioned CTC: the posteriors of `out`, projected back, added to x."""
@@ -149,7 +161,12 @@ class EncoderModule(nn.Module):
         return conditioned
 
 
-def _attention(live: nn.Module) -> type[SelfAttention]:
+def attention_class(live: nn.Module) -> type[SelfAttention]:
+    """The graph form of a live attention, by its class's name.
+
+    Raises:
+        ModelError: nobody has written it.
+    """
     name = type(live).__name__
     if name not in ATTENTIONS:
         raise ModelError(f"attention {name} has no graph: there are {', '.join(ATTENTIONS)}")

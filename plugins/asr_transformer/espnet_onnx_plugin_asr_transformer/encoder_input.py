@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.layers.conv_positions import ConvPositions
 from espnet_onnx.layers.legacy_positions import LegacyPositions
@@ -24,7 +25,7 @@ from espnet_onnx.layers.positions import (
 )
 from espnet_onnx.layers.subsampling import parts, subsampling
 
-__all__ = ["EncoderInput", "position_module"]
+__all__ = ["EncoderInput", "position_module", "table_length"]
 
 
 class EncoderInput(nn.Module):
@@ -99,6 +100,11 @@ def position_module(encoder: Any) -> Any:
     if isinstance(embed, nn.Sequential):
         return next((m for m in embed if type(m).__name__ in POSITION_CLASSES), None)
     return parts(embed)[2]
+
+
+def table_length(component: eo.Component) -> int:
+    """Positions in the table of a freshly built encoder; 5000 where its config has no say."""
+    return int(component.conf.get("max_pos_emb_len") or 5000)
 
 
 def _positions(live: Any, limit: int) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 import espnet_onnx as eo
 from espnet_onnx.types import Feed
 
-from .encoder_input import position_module
+from .encoder_input import position_module, table_length
 
 __all__ = ["EncoderReference"]
 
@@ -39,14 +39,17 @@ class EncoderReference:
         positions = position_module(component.module)
         # Only the old kind counts from the table's end and so depends on its length.
         legacy = getattr(positions, "reverse", False)
-        limit = int(component.conf["max_pos_emb_len"]) if legacy else None
+        limit = table_length(component) if legacy else None
         return cls(component.module, component.given.get("ctc"), inter, limit)
 
     def __call__(self, feed: Feed) -> Feed:
         """`feats` and `feats_lengths` of one utterance -> the graph's outputs by name."""
         feats, lengths = (torch.from_numpy(feed[n]) for n in ("feats", "feats_lengths"))
         with torch.no_grad(), self._unchanged():
-            out, out_lengths, _ = self.encoder(feats, lengths, ctc=self.ctc)
+            # Encoders that condition nothing need not know the argument.
+            conditioned = getattr(self.encoder, "interctc_use_conditioning", False)
+            extra = {"ctc": self.ctc} if conditioned else {}
+            out, out_lengths, _ = self.encoder(feats, lengths, **extra)
         inter: list[tuple[int, torch.Tensor]] = []
         if isinstance(out, tuple):
             out, inter = out

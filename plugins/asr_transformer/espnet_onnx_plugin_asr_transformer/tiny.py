@@ -22,6 +22,13 @@ _BASE: Mapping[str, Any] = {
 }
 # linear_units makes one weight wide enough to become int8.
 _ENCODER = {"output_size": 32, "attention_heads": 2, "linear_units": 512, "num_blocks": 1}
+_BRANCHES = {
+    "output_size": 32,
+    "attention_heads": 2,
+    "cgmlp_linear_units": 512,
+    "cgmlp_conv_kernel": 7,
+    "num_blocks": 1,
+}
 
 MODELS = (
     TinyModel(
@@ -41,5 +48,26 @@ MODELS = (
     TinyModel(
         "transformer",
         {**_BASE, "encoder": "transformer", "encoder_conf": {**_ENCODER, "num_blocks": 2}},
+    ),
+    TinyModel(
+        "branchformer",
+        {
+            **_BASE,
+            "encoder": "branchformer",
+            "encoder_conf": {**_BRANCHES, "merge_method": "learned_ave"},
+        },
+    ),
+    TinyModel(
+        "e_branchformer",
+        {
+            **_BASE,
+            "encoder": "e_branchformer",
+            "encoder_conf": {
+                **_BRANCHES,
+                "linear_units": 64,
+                "use_ffn": True,
+                "macaron_ffn": True,
+            },
+        },
     ),
 )
