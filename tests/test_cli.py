@@ -87,16 +87,16 @@ def test_module_is_the_command() -> None:
     assert subprocess.check_output(command, text=True) == f"espnet-onnx {__version__}\n"
 
 
-BLOCK = """
+BLOCK = f"""
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in %(names)r:
-            raise AssertionError(f"imports {name}")
+        if name.split(".")[0] in {HEAVY[:-1]!r}:
+            raise AssertionError("imports " + name)
 sys.meta_path.insert(0, Block())
 from espnet_onnx.cli import main
 main(sys.argv[1:])
-""" % {"names": HEAVY[:-1]}
+"""
 
 
 def test_a_config_is_inspected_without_torch(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def transcribe(
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     ctc_weight: float | None = typer.Option(None, help="Weight of CTC against attention, 0 to 1."),
     nbest: int | None = typer.Option(None, help="Hypotheses to return (json)."),
-    search: str | None = typer.Option(None, help="beam, or greedy (CTC alone)."),
+    search: str | None = typer.Option(None, help="beam; or by CTC alone: greedy, time_sync."),
     setting: list[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="Any other search setting: maxlenratio=-40."
     ),

@@ -20,6 +20,7 @@ import yaml
 
 from espnet_onnx import Node, components, loader, reference, sources
 from espnet_onnx.errors import AudioError, InputError
+from espnet_onnx.parts.audio import read_audio
 from espnet_onnx.roles import Encoded
 from espnet_onnx.types import Array
 from espnet_onnx_plugin_asr_transformer.recognizer import Recognizer
@@ -222,6 +223,28 @@ def test_a_batch_gives_what_each_gives_alone(pair: Any) -> None:
         alone = asr(samples, **options)
         assert alone.ids == a.ids == b.ids
         assert alone.score == pytest.approx(a.score, abs=1e-4)
+
+
+def test_real_recordings_in_a_batch_alone_and_by_espnet() -> None:
+    loaded = loader.load_model(sources.find(DEMO))
+    asr = recognizer(loaded)
+    audio = sorted((DEMO.parent / "audio").glob("*.flac"))
+    options = {"beam_size": 5, "ctc_weight": 0.3}
+    espnet = reference.Recogniser(loaded, **options)
+    said = dict(
+        line.split(maxsplit=1)
+        for line in (DEMO.parent / "audio/text").read_text("utf-8").splitlines()
+    )
+    right = 0
+    for path, batched in zip(audio, asr.batch(audio, **options), strict=True):
+        alone = asr(path, **options)
+        assert batched.ids == alone.ids
+        assert batched.score == pytest.approx(alone.score, abs=1e-4)
+        want = espnet(read_audio(path, 16000).samples)
+        assert (alone.text, alone.ids) == (want.text, want.ids)
+        assert [w.text for w in alone.words] == (alone.text or "").split()
+        right += alone.text == said[path.stem]
+    assert right > len(audio) // 2
 
 
 @pytest.fixture(scope="module")
