@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from .attention import SelfAttention
+from .cgmlp import GatingMlp
 from .convolution import ConvolutionModule
 from .feed_forward import FeedForward
 from .linear import Affine
 from .masks import FrameMask
+from .multiconv_cgmlp import MultiGatingUnit
 from .norm import Norm
 from .positions import Position
 
@@ -41,7 +43,7 @@ class EncoderBlock(nn.Module):
         self.attention = attention(live.self_attn)
         self.concat = Affine.of(live.concat_linear) if live.concat_after else None
         self.convolution = convolution and _Sublayer(
-            ConvolutionModule(convolution), live.norm_conv, before
+            _convolution(convolution), live.norm_conv, before
         )
         norm_ff = live.norm_ff if conformer else live.norm2
         self.feed_forward = _Sublayer(FeedForward(live.feed_forward), norm_ff, before, scale)
@@ -64,6 +66,13 @@ class EncoderBlock(nn.Module):
         if self.concat is not None:
             out = self.concat(torch.cat((inner, out), -1))
         return x + out if self.before else self.attention_norm(x + out)
+
+
+def _convolution(live: Any) -> nn.Module:
+    """A Conformer's convolution module, or the gating MLP that stands for it."""
+    if hasattr(live, "csgu"):
+        return GatingMlp(live, MultiGatingUnit)
+    return ConvolutionModule(live)
 
 
 class _Sublayer(nn.Module):

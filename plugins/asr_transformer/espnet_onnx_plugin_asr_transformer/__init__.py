@@ -8,13 +8,21 @@ from typing import Any
 import espnet_onnx as eo
 from espnet_onnx.roles import Session
 
-from . import branchformer_claim, ctc_claim, decoder_claim, encoder_claim, root_claim
+from . import (
+    branchformer_claim,
+    ctc_claim,
+    decoder_claim,
+    encoder_claim,
+    multiconv_claim,
+    root_claim,
+)
 
 ESPNET_ONNX_API = 1
 KINDS = (
     root_claim.KIND,
     *encoder_claim.KINDS,
     *branchformer_claim.KINDS,
+    *multiconv_claim.KINDS,
     *decoder_claim.KINDS,
     *ctc_claim.KINDS,
 )
@@ -23,6 +31,7 @@ CLAIMS = (
     root_claim.claim_root,
     encoder_claim.claim_encoder,
     branchformer_claim.claim_branchformer,
+    multiconv_claim.claim_multiconv,
     decoder_claim.claim_decoder,
     ctc_claim.claim_ctc,
 )
@@ -72,6 +81,7 @@ def build_runtime(
     for module, build in (
         (encoder_claim, _build_encoder),
         (branchformer_claim, _build_encoder),
+        (multiconv_claim, _build_encoder),
         (decoder_claim, _build_decoder),
         (ctc_claim, _build_ctc),
     ):

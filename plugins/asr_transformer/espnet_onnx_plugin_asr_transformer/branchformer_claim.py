@@ -33,7 +33,7 @@ def claim_branchformer(component: eo.Component) -> eo.Part | eo.Declined | None:
     """Mirrors the constructors of `BranchformerEncoder` and `EBranchformerEncoder`.
 
     Returns:
-        A part with the config of `encoder_claim.claim_encoder`.
+        A part with the config of `encoder_claim.encoder_part`.
     """
     if component.role != "encoder" or component.type not in SHORTEST:
         return None

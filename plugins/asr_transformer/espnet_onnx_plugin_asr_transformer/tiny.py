@@ -70,4 +70,18 @@ MODELS = (
             },
         },
     ),
+    TinyModel(
+        "multiconv_conformer",
+        {
+            **_BASE,
+            "encoder": "multiconv_conformer",
+            "encoder_conf": {
+                **_ENCODER,
+                "cgmlp_linear_units": 64,
+                "multicgmlp_kernel_sizes": "3,5",
+                "multicgmlp_merge_conv_kernel": 3,
+                "rel_pos_type": "latest",
+            },
+        },
+    ),
 )
