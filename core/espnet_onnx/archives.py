@@ -13,8 +13,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from .configs import one_line
-from .errors import ModelError
+from .errors import ModelError, one_line
 
 __all__ = ["cache_folder", "unpack"]
 

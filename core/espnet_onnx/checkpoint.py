@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from .configs import one_line
-from .errors import ModelError
+from .errors import ModelError, one_line
 
 __all__ = ["DROPPABLE", "apply_state", "load_state"]
 

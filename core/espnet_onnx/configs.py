@@ -8,19 +8,12 @@ from typing import Any
 
 import yaml
 
-from .errors import ModelError
+from .errors import ModelError, one_line
 
-__all__ = ["one_line", "read_yaml", "resolve_files"]
+__all__ = ["read_yaml", "resolve_files"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
-
-
-def one_line(error: BaseException, limit: int = 200) -> str:
-    """The type and the first line of an exception, for a message of ours."""
-    text = " ".join(str(error).strip().splitlines()[:1])
-    kind = type(error).__name__
-    return f"{kind}: {text[:limit]}" if text else kind
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

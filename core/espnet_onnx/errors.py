@@ -19,6 +19,7 @@ __all__ = [
     "EspnetOnnxError",
     "InputError",
     "ModelError",
+    "one_line",
 ]
 
 
@@ -52,3 +53,10 @@ class CheckFailed(EspnetOnnxError):
     """A check ran and its result is not good enough."""
 
     exit_code = 1
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """The type and the first line of somebody else's exception, for a message of ours."""
+    text = " ".join(str(error).strip().splitlines()[:1])
+    kind = type(error).__name__
+    return f"{kind}: {text[:limit]}" if text else kind

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from .configs import one_line
-from .errors import ModelError
+from .errors import ModelError, one_line
 
 __all__ = ["inference_class", "task_class"]
 

@@ -12,8 +12,8 @@ import attrs
 
 from . import layers, optimizer, quantiser
 from .bundle import GraphEntry
-from .errors import CheckFailed, EspnetOnnxError, ModelError
-from .manager import Answer, Manager, log, one_line
+from .errors import CheckFailed, EspnetOnnxError, ModelError, one_line
+from .manager import Answer, Manager, log
 from .parity import Expected, Parity, compare, expect
 from .resolver import Claim
 from .runtime import OrtSession, session_options

@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .configs import one_line
-from .errors import ModelError
+from .errors import ModelError, one_line
 
 __all__ = ["fetch", "is_tag"]
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .configs import one_line
-from .errors import ModelError
+from .errors import ModelError, one_line
 from .espnet_classes import inference_class
 from .isolation import undisturbed
 

@@ -23,7 +23,8 @@ import importlib_metadata
 import numpy as np
 import torch
 
-from .manager import log, one_line, reraise
+from .errors import one_line
+from .manager import log, reraise
 
 __all__ = ["GROUP", "Substitute", "substitute", "undisturbed", "without_downloads"]
 

@@ -13,8 +13,8 @@ import attrs
 import torch
 
 from .checkpoint import apply_state, load_state
-from .configs import one_line, resolve_files
-from .errors import ModelError
+from .configs import resolve_files
+from .errors import ModelError, one_line
 from .espnet_classes import task_class
 from .inference import inference
 from .isolation import undisturbed, without_downloads

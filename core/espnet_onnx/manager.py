@@ -13,7 +13,7 @@ import importlib_metadata
 import pluggy
 
 from . import hookspecs
-from .errors import DispatchError, EspnetOnnxError
+from .errors import DispatchError, EspnetOnnxError, one_line
 from .hookspecs import API_VERSION, PROJECT
 
 __all__ = ["Answer", "Manager", "Plugin", "Skipped"]
@@ -46,12 +46,6 @@ class Answer:
 
     plugin: str
     value: Any
-
-
-def one_line(error: BaseException) -> str:
-    """Type and first line of an exception's text."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def reraise() -> bool:
@@ -140,7 +134,7 @@ class Manager:
             try:
                 value = impl.function(*(arguments[name] for name in impl.argnames))
             except Exception as error:
-                if reraise() or getattr(error, "exit_code", None):
+                if reraise() or isinstance(error, EspnetOnnxError):
                     raise
                 log.warning("plugin %s failed in %s: %s", impl.plugin_name, hook, one_line(error))
                 continue

@@ -28,10 +28,24 @@ class Session(Protocol):
 
 
 class Frontend(Protocol):
-    """Role `frontend`: waveform to features."""
+    """Role `frontend`: waveform to features.
+
+    Attributes:
+        sample_rate: of the waveform, in Hz.
+        hop_length: samples from one frame to the next.
+        shortest: fewest samples it accepts.
+    """
+
+    sample_rate: int
+    hop_length: int
+    shortest: int
 
     def __call__(self, speech: Array, lengths: Array) -> tuple[Array, Array]:
-        """(B, S) float32 and lengths in samples -> (B, T, D) and lengths in frames."""
+        """(B, S) float32 and lengths in samples -> (B, T, D) and lengths in frames.
+
+        Raises:
+            AudioError: an utterance has fewer samples than `shortest`.
+        """
 
 
 class Transform(Protocol):
@@ -43,7 +57,13 @@ class Transform(Protocol):
 
 @attrs.frozen
 class Encoded:
-    """What an encoder returns: `out` (B, T, D), `lengths` (B,), `inter` block number -> (B, T, D)."""
+    """What an encoder returns.
+
+    Attributes:
+        out: (B, T, D).
+        lengths: (B,), valid frames of `out`.
+        inter: block number -> what CTC reads of that block, (B, T, D).
+    """
 
     out: Array
     lengths: Array
@@ -56,7 +76,11 @@ class Encoder(Protocol):
     shortest: int
 
     def __call__(self, feats: Array, lengths: Array) -> Encoded:
-        """(B, T, D) features and lengths -> Encoded."""
+        """(B, T, D) features, or (B, T) int64 tokens, and lengths -> Encoded.
+
+        Raises:
+            AudioError: an utterance has fewer frames than `shortest`.
+        """
 
 
 class CTC(Protocol):
@@ -69,21 +93,35 @@ class CTC(Protocol):
 class Scorer(Protocol):
     """Roles `decoder` and `lm` in a label-synchronous search: scores every next token.
 
-    The search owns no state: it hands back what `start` or `score` returned, with `parents`
-    telling from which row of that state each hypothesis now grows.
+    A state belongs to one search and is never shared between threads. The search does not look
+    into it: it hands back what `start` or `score` returned last, with `parents` telling which old
+    hypothesis each new one extends. Hypotheses that share a parent share its history, so a scorer
+    keeps what it computed for a token once and remembers for every hypothesis where its tokens
+    are (`parts.slot_cache`), instead of copying a cache a hypothesis. `score` may write into the
+    caches of the state it gets; an older state stays usable.
     """
 
     def start(self, encoder_out: Array, lengths: Array) -> Any:
-        """State of the empty hypothesis, one row an utterance; what one utterance needs once
-        (cross-attention keys and values) is computed here and shared by all its hypotheses."""
+        """State of the empty hypothesis of every utterance.
+
+        What an utterance needs once (cross-attention keys and values) is computed here and shared
+        by all its hypotheses.
+
+        Args:
+            encoder_out: (B, T, D).
+            lengths: (B,) valid frames.
+        """
 
     def score(self, tokens: Array, state: Any, parents: Array) -> tuple[Array, Any]:
         """Score one step.
 
         Args:
             tokens: (B, H, U) int64, the hypotheses so far, <sos> first; all have length U.
-            state: what the last call returned for (B, H') hypotheses, H' the old count.
-            parents: (B, H) int64 in [0, H'), the old hypothesis each new one extends.
+            state: what the last call returned for (B, H') hypotheses, H' the old count (1 after
+                `start`).
+            parents: (B, H) int64 in [0, H'), the old hypothesis each new one extends. Where an
+                utterance has fewer hypotheses than H, the rest are fillers: any valid parent,
+                scores that nobody reads.
 
         Returns:
             log_probs (B, H, V) float32 and the new state.

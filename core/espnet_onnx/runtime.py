@@ -12,7 +12,7 @@ import attrs
 
 from . import bundle as bundles
 from .bundle import Manifest, NodeEntry
-from .errors import BundleError, InputError
+from .errors import BundleError, InputError, one_line
 from .manager import Manager
 from .types import Array, Node
 
@@ -26,8 +26,13 @@ def session_options(threads: int | None = None) -> Any:
     """Session options that a bundle runs with.
 
     Args:
-        threads: threads inside an operator; None is one per physical core, at most all allowed.
+        threads: threads inside an operator; None is one for every core the process may use.
+
+    Raises:
+        InputError: `threads` is no whole number of at least 1.
     """
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise InputError(f"threads is {threads!r}: give a whole number of 1 or more")
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -39,7 +44,9 @@ def session_options(threads: int | None = None) -> Any:
 
 
 def _cores() -> int:
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class OrtSession:
@@ -58,8 +65,10 @@ class OrtSession:
                 str(path), options, providers=list(providers), disabled_optimizers=SLOW_FUSIONS
             )
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise BundleError(f"{path.name}: onnxruntime cannot load it ({reason})") from None
+            raise BundleError(
+                f"{path.name}: onnxruntime cannot load it ({one_line(error)}): export again"
+            ) from None
+        self._name = path.stem
         self.inputs: Mapping[str, Sequence[int | str]] = {
             i.name: i.shape for i in self._session.get_inputs()
         }
@@ -67,9 +76,20 @@ class OrtSession:
         self.seconds = 0.0
 
     def __call__(self, **feed: Array) -> tuple[Array, ...]:
-        """Run the graph; outputs in the graph's own order."""
+        """Run the graph; outputs in the graph's own order.
+
+        Raises:
+            InputError: memory is too small for inputs of this size, or their shapes do not fit.
+        """
         start = time.perf_counter()
-        outputs = tuple(self._session.run(None, feed))
+        try:
+            outputs = tuple(self._session.run(None, feed))
+        # onnxruntime's exceptions have no base of their own.
+        except Exception as error:
+            raise InputError(
+                f"graph {self._name} cannot run on this input ({one_line(error)}): give shorter"
+                " audio, fewer recordings at once, or features of the model's width"
+            ) from error
         self.seconds += time.perf_counter() - start
         self.calls += 1
         return outputs
@@ -107,24 +127,48 @@ def load(
     """
     folder = Path(bundle)
     manifest = bundles.read_manifest(folder)
-    precision = precision or manifest.precisions[0]
-    if precision not in manifest.precisions:
-        have = ", ".join(manifest.precisions)
-        raise InputError(f"{folder}: has no {precision}: use one of {have}, or export it again")
+    precision = _known_precision(folder, manifest, precision)
+    tree = _with_decoding(folder, manifest, decoding)
+    options, providers = session_options(threads), _known_providers(providers)
     manager = manager or Manager.load()
     _require_plugins(folder, manifest, manager)
     if verify:
         bundles.verify_files(folder, manifest)
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}: give 1 or more")
     sessions = {} if sessions is None else sessions
-    build = _Builder(folder, precision, session_options(threads), providers, manager, sessions)
-    tree = _with_decoding(manifest, decoding)
+    build = _Builder(folder, precision, options, providers, manager, sessions)
     return build(bundles.build_nodes(folder, tree), tree)
 
 
-def _with_decoding(manifest: Manifest, decoding: Mapping[str, Any]) -> NodeEntry:
+def _known_precision(folder: Path, manifest: Manifest, precision: str | None) -> str:
+    if precision is None:
+        return manifest.precisions[0]
+    if precision not in manifest.precisions:
+        have = ", ".join(manifest.precisions)
+        raise InputError(f"{folder}: has no {precision}: use one of {have}, or export it again")
+    return precision
+
+
+def _known_providers(providers: Sequence[str]) -> Sequence[str]:
+    """What onnxruntime would only warn of before it fell back to the CPU."""
+    import onnxruntime as ort
+
+    names = [providers] if isinstance(providers, str) else list(providers)
+    have = ort.get_available_providers()
+    unknown = [str(name) for name in names if name not in have]
+    if unknown or not names:
+        raise InputError(
+            f"execution provider {', '.join(unknown) or '(none)'}: this onnxruntime has"
+            f" {', '.join(have)}; use one of these or install the onnxruntime that has it"
+        )
+    return names
+
+
+def _with_decoding(folder: Path, manifest: Manifest, decoding: Mapping[str, Any]) -> NodeEntry:
     """The tree with search defaults, and what the caller replaces of them, in the root's config."""
+    if not manifest.decoding and decoding:
+        raise InputError(f"{folder}: has no search to set {', '.join(decoding)} of: leave it out")
+    if not manifest.decoding:
+        return manifest.tree
     config = {**manifest.tree.config, "decoding": {**manifest.decoding, **decoding}}
     return attrs.evolve(manifest.tree, config=config)
 

@@ -23,14 +23,11 @@ OPSET = 20
 def input_names(graph: Graph) -> list[str]:
     """Names of the graph's inputs: the parameters of its module's `forward`.
 
-    A `forward(self, *tensors)` takes the names of `graph.axes` that its feed holds and that are
-    no outputs, in the order of `graph.axes`.
+    A module whose `forward` is `(self, *tensors)` names them itself, in `input_names`.
     """
-    parameters = inspect.signature(graph.module.forward).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        names = graph.module.input_names
-        return list(names)
-    return [p.name for p in parameters]
+    if _variadic(graph):
+        return list(graph.module.input_names)
+    return list(inspect.signature(graph.module.forward).parameters)
 
 
 def trace(graph: Graph) -> Any:
@@ -69,10 +66,12 @@ def _dynamic_shapes(graph: Graph, names: list[str]) -> Any:
     shapes = tuple(
         {i: axis for i, axis in enumerate(graph.axes.get(name, ())) if axis} for name in names
     )
+    return (shapes,) if _variadic(graph) else shapes
+
+
+def _variadic(graph: Graph) -> bool:
     parameters = inspect.signature(graph.module.forward).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return (shapes,)
-    return shapes
+    return any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _name_axes(model: Any, graph: Graph) -> None:

@@ -47,7 +47,10 @@ class Part:
     Attributes:
         kind: permanent name of the claim (`features.default`); written into bundles.
         children: name -> component that anyone may claim. Roles may repeat.
-        config: JSON values that the runtime needs. May lack sizes while no module is live.
+        config: JSON values that the runtime needs. May lack sizes while no module is live. Two
+            keys move to the manifest: `decoding`, on the root, the default of every search
+            setting that `load` then accepts and gives back in the node's config; and `limits`,
+            name -> what the part cannot take (longest input, ...).
         files: name inside the bundle -> file to copy (tokenizer models, ...).
     """
 
@@ -87,7 +90,8 @@ class Graph:
 
     Attributes:
         module: export-friendly `nn.Module` over the live weights, in eval mode. The names of its
-            `forward` parameters are the input names of the graph; it returns a tensor or a tuple.
+            `forward` parameters are the input names of the graph (of a `forward(self, *tensors)`
+            the module's own `input_names`); it returns a tensor or a tuple.
         outputs: names of what `forward` returns, in order.
         axes: for every input and output the names of its axes; None is a fixed size. The axis
             `batch` counts utterances.

@@ -1,0 +1,1 @@
+"""Shared numpy: search, CTC scores, tokenizers, recordings and results."""
