@@ -1,6 +1,7 @@
 """The gating unit with several kernels (`espnet2.asr.layers.multiconv_cgmlp`).
 
-Shapes: B utterances, T frames, C channels of the gate, K kernels.
+Shapes: B utterances, T frames, C channels of the gate, K kernels,
+G channels of a group.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .cgmlp import GatingUnit
 from .convolution import DepthwiseConv, ResidualDepthwiseConv
 from .linear import Affine
 
-__all__ = ["MultiGatingUnit"]
+__all__ = ["GroupedConv", "MultiGatingUnit"]
 
 
 class MultiGatingUnit(GatingUnit):
@@ -27,10 +28,29 @@ class MultiGatingUnit(GatingUnit):
         return module
 
 
+class GroupedConv(DepthwiseConv):
+    """A Conv1d of which every group makes one channel of G: depthwise, then sums of neighbours.
+
+    In onnxruntime less than half the time of a convolution with groups that are wider than one.
+    """
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__(conv)
+        self.group = self.weight.shape[1]
+        # The sum must meet each output's bias once.
+        spread = self.bias.new_zeros(len(self.bias), self.group)
+        spread[:, 0] = self.bias
+        self.bias, self.weight = spread.flatten(), self.weight.flatten(0, 1)[:, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C), zero on padding -> (B, T, C / G)."""
+        return super().forward(x).unflatten(-1, (-1, self.group)).sum(-1)
+
+
 class _Mixture(nn.Module):
-    def __init__(self, live: Any) -> None:
+    def __init__(self, live: Any, conv: type[DepthwiseConv] = DepthwiseConv) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(DepthwiseConv(conv) for conv in live.convs)
+        self.convs = nn.ModuleList(conv(kernel) for kernel in live.convs)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """(B, T, C), zero on padding, and (B, T, 1), 1 on real frames -> (B, T, C)."""
@@ -68,6 +88,9 @@ class _WeightedSum(_Mixture):
 
 class _Concat(_Mixture):
     """Every kernel makes C / K channels, each of K neighbouring ones."""
+
+    def __init__(self, live: Any) -> None:
+        super().__init__(live, GroupedConv)
 
     def mix(self, outs: list[Tensor], valid: Tensor) -> Tensor:
         return torch.cat(outs, -1)
