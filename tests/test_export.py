@@ -389,7 +389,8 @@ def test_a_killed_export_leaves_no_bundle_and_the_next_sweeps(
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().strip() == "layer: parity after fusion"
+        # ESPnet may print something of its own first.
+        assert "layer: parity after fusion\n" in iter(process.stdout.readline, "")
         process.send_signal(signal.SIGKILL)
         process.wait()
     (left,) = target.parent.iterdir()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import espnet_onnx as eo
 from espnet_onnx.types import Feed
 
-from .encoder import TDNNEncoder
+from .encoder import TDNNEncoder, TDNNLayer
 
 __all__ = ["PaddedTDNN", "encoder_graph"]
 
@@ -72,5 +72,6 @@ def encoder_graph(live: TDNNEncoder) -> eo.Graph:
 
 
 def _input_size(live: TDNNEncoder) -> int:
-    layer = live.layers[0]
-    return int(layer.linear.in_features) // len(layer.context)
+    first = live.layers[0]
+    assert isinstance(first, TDNNLayer)
+    return first.linear.in_features // len(first.context)

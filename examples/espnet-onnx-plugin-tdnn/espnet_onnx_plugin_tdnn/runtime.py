@@ -18,4 +18,5 @@ class TDNNRuntime:
 
     def __call__(self, feats: Array, lengths: Array) -> Encoded:
         """(B, T, F) features and their lengths (B,) -> Encoded."""
-        return Encoded(*self._session(feats=feats, feats_lengths=lengths))
+        out, out_lengths = self._session(feats=feats, feats_lengths=lengths)
+        return Encoded(out, out_lengths)
