@@ -13,12 +13,12 @@ import importlib_metadata
 from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import Manifest, NodeEntry
-from .errors import CheckFailed, DispatchError, InputError
+from .errors import CheckFailed, DispatchError, InputError, ModelError
 from .graphs import GraphBuilder
 from .manager import Manager
 from .reference import settings
 from .resolver import Claim, require, resolve
-from .runtime import load
+from .runtime import load, session_options
 from .tracer import OPSET
 
 if TYPE_CHECKING:
@@ -89,21 +89,17 @@ def export(
         CheckFailed: a graph's parity is outside its tolerance.
     """
     _known_precisions(precision)
+    session_options(threads)
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
         loaded, name = _load(model, task, role, cache, manager)
-        decoding = settings(model) if decoding is None else decoding
-        root, _ = components.root(
-            loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
-        )
-        claim = _subtree(resolve(root, manager), role)
-        require(claim)
+        claim = _claimed(loaded, role, manager)
+        search = _search(claim, model, decoding)
         builder = GraphBuilder(
             folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
         )
-        tree = _write_node(claim, builder, folder)
-        manifest = _manifest(tree, claim, builder, manager, precision, decoding, name, folder)
+        manifest = _manifest(_write_node(claim, builder), claim, builder, search, name)
         bundles.write_manifest(folder, manifest)
         progress("try the bundle")
         _try_out(folder, manifest, manager, threads)
@@ -123,7 +119,7 @@ def _load(
     cache: str | Path | None,
     manager: Manager,
 ) -> tuple[loader.Loaded, str]:
-    """The live model; whether all of it is claimed is asked before ESPnet builds anything."""
+    """The live model and its name; what nobody claims is said before ESPnet builds anything."""
     if not isinstance(model, str | Path):
         _refuse_language_model(model)
         return loader.from_live(model, task=task), type(model).__name__
@@ -145,6 +141,28 @@ def _refuse_language_model(live: Any) -> None:
             )
 
 
+def _claimed(loaded: loader.Loaded, role: str | None, manager: Manager) -> Claim:
+    root, _ = components.root(
+        loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
+    )
+    claim = _subtree(resolve(root, manager), role)
+    require(claim)
+    return claim
+
+
+def _search(claim: Claim, model: Any, decoding: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Every search setting of the bundle; none where the claim names none."""
+    assert claim.part is not None
+    defaults: Mapping[str, Any] = claim.part.config.get("decoding", {})
+    unknown = [name for name in decoding or {} if name not in defaults]
+    if unknown:
+        have = ", ".join(defaults) or "none"
+        raise InputError(f"decoding: no setting is called {', '.join(unknown)}; there are: {have}")
+    if not defaults:
+        return {}
+    return {**defaults, **(settings(model) if decoding is None else decoding)}
+
+
 def _subtree(claim: Claim, role: str | None) -> Claim:
     if role is None:
         return claim
@@ -155,16 +173,19 @@ def _subtree(claim: Claim, role: str | None) -> Claim:
     raise DispatchError(f"the model has no component of role {role!r}: it has {', '.join(roles)}")
 
 
-def _write_node(claim: Claim, builder: GraphBuilder, folder: Path) -> NodeEntry:
+def _write_node(claim: Claim, builder: GraphBuilder) -> NodeEntry:
     assert claim.part is not None and claim.plugin is not None
     graphs = builder.build(claim)
     files = {}
     for name, source in claim.part.files.items():
+        if not source.is_file():
+            what = claim.path or "the model"
+            raise ModelError(f"{source}: no such file, which {what} needs as {name}: put it there")
         relative = f"files/{claim.path + '.' if claim.path else ''}{name}"
-        (folder / "files").mkdir(exist_ok=True)
-        shutil.copyfile(source, folder / relative)
+        (builder.folder / "files").mkdir(exist_ok=True)
+        shutil.copyfile(source, builder.folder / relative)
         files[name] = relative
-    children = {name: _write_node(c, builder, folder) for name, c in claim.children.items()}
+    children = {name: _write_node(c, builder) for name, c in claim.children.items()}
     config = {k: v for k, v in claim.part.config.items() if k not in ("decoding", "limits")}
     return NodeEntry(claim.part.kind, claim.plugin, config, graphs, files, children)
 
@@ -173,19 +194,10 @@ def _manifest(
     tree: NodeEntry,
     claim: Claim,
     builder: GraphBuilder,
-    manager: Manager,
-    precision: Sequence[str],
-    decoding: Mapping[str, Any] | None,
-    name: str,
-    folder: Path,
+    decoding: Mapping[str, Any],
+    source: str,
 ) -> Manifest:
-    assert claim.part is not None
-    limits: dict[str, Any] = {}
-    for c in claim.walk():
-        if c.part and "limits" in c.part.config:
-            limits.update(
-                {f"{c.path}.{k}".strip("."): v for k, v in c.part.config["limits"].items()}
-            )
+    folder = builder.folder
     files = {
         path.relative_to(folder).as_posix(): bundles.digest(path)
         for path in sorted(folder.rglob("*"))
@@ -194,15 +206,25 @@ def _manifest(
     return Manifest(
         format=bundles.FORMAT,
         tree=tree,
-        precisions=list(precision),
+        precisions=list(builder.precision),
         files=files,
-        plugins=_plugins(claim, manager),
+        plugins=_plugins(claim, builder.manager),
         versions=_versions(),
-        decoding={**claim.part.config.get("decoding", {}), **(decoding or {})},
+        decoding=decoding,
         parity=list(builder.failed) or "passed",
-        limits=limits,
-        source=name,
+        limits=_limits(claim),
+        source=source,
     )
+
+
+def _limits(claim: Claim) -> dict[str, Any]:
+    """What the parts cannot take, by the part's path and the limit's name."""
+    return {
+        f"{c.path}.{name}".strip("."): limit
+        for c in claim.walk()
+        if c.part is not None
+        for name, limit in c.part.config.get("limits", {}).items()
+    }
 
 
 def _plugins(claim: Claim, manager: Manager) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import torch
 
+from .errors import InputError
 from .inference import inference
 from .loader import Loaded
 from .types import Array
@@ -95,10 +96,19 @@ def settings(live: Any) -> dict[str, Any]:
     """Search settings of a live `Speech2Text`, by the names of `parts.decoding.Decoding`.
 
     Empty for anything that has no beam search: a path, a bare model.
+
+    Raises:
+        InputError: it searches in a way that bundles do not.
     """
     search = getattr(live, "beam_search", None)
     if search is None:
         return {}
+    # Searches other than the label-synchronous one have no weights; streaming's cuts it in blocks.
+    if not hasattr(search, "weights") or hasattr(search, "set_streaming_config"):
+        raise InputError(
+            f"{type(live).__name__}: searches with {type(search).__name__}, which bundles do not:"
+            " make it without time_sync, partial_ar and streaming"
+        )
     weights = search.weights
     return {
         "beam_size": int(search.beam_size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import attrs
 import espnet_onnx as eo
 from espnet_onnx.components import child
 from espnet_onnx.parts.decoding import Decoding
+from espnet_onnx.parts.tokenizer import TOKEN_TYPES
 
 __all__ = ["KIND", "claim_root"]
 
 KIND = "asr_transformer.root"
 STAGES = ("frontend", "normalize", "preencoder", "encoder", "postencoder")
-TOKEN_TYPES = ("bpe", "char", "word", "phn")
 
 
 def claim_root(component: eo.Component) -> eo.Part | eo.Declined | None:
@@ -25,11 +26,20 @@ def claim_root(component: eo.Component) -> eo.Part | eo.Declined | None:
         return None
     if conf.get("model") != "espnet" or conf.get("decoder") == "transducer":
         return None
+    reason = _why_not(conf)
+    if reason is not None:
+        return eo.Declined(reason)
+    return eo.Part(KIND, _children(component), _config(component), _files(component))
+
+
+def _why_not(conf: Mapping[str, Any]) -> str | None:
     token_type = conf.get("token_type")
     if token_type is not None and token_type not in TOKEN_TYPES:
         known = ", ".join(TOKEN_TYPES)
-        return eo.Declined(f"token type {token_type} has no tokenizer here (there are {known})")
-    return eo.Part(KIND, _children(component), _config(component), _files(component))
+        return f"token type {token_type} has no tokenizer here (there are {known})"
+    if conf.get("encoder") is None:
+        return "encoder null decodes the features as they are, which no recogniser here does"
+    return None
 
 
 def _children(component: eo.Component) -> dict[str, eo.Component]:

@@ -147,3 +147,10 @@ def test_config_and_live_model_give_the_same_tree(name: str, tmp_path: Path) -> 
     assert by_model.problems == []
     assert all(c.component.module is not None for c in by_model.walk())
     assert by_model.part.kind == KIND
+
+
+def test_a_model_without_an_encoder_is_declined() -> None:
+    root, _ = components.root(changed(encoder=None))
+    declined = claim_root(root)
+    assert isinstance(declined, eo.Declined)
+    assert declined.reason.startswith("encoder null ")

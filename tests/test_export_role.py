@@ -1,0 +1,72 @@
+"""One component of a model as a bundle of its own, and what live objects may bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import espnet_onnx
+from espnet_onnx.errors import InputError, ModelError
+
+from .tiny_models import TINY, changed, write_model
+
+pytestmark = pytest.mark.export
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("espnet2")
+    return write_model(tmp_path_factory.mktemp("model"), TINY)
+
+
+def test_a_frontend_is_a_bundle_without_a_search(model: Path, tmp_path: Path) -> None:
+    from espnet_onnx.export import export
+
+    made = export(model, tmp_path / "frontend", role="frontend", threads=1)
+    assert made.manifest.decoding == {}
+    frontend = espnet_onnx.load(made.bundle, threads=1)
+    speech = np.zeros((2, frontend.sample_rate), np.float32)
+    feats, lengths = frontend(speech, np.array([frontend.sample_rate, frontend.shortest]))
+    assert len(feats) == 2 and lengths[0] == feats.shape[1] > lengths[1] > 0
+    assert lengths[0] == frontend.sample_rate // frontend.hop_length + 1
+
+
+@pytest.mark.parametrize(("role", "have"), [(None, "beam_size, "), ("frontend", "none$")])
+def test_settings_that_nothing_searches_by(
+    role: str | None, have: str, model: Path, tmp_path: Path
+) -> None:
+    from espnet_onnx.export import export
+
+    with pytest.raises(InputError, match=f"no setting is called beams; there are: {have}"):
+        export(model, tmp_path / "b", role=role, decoding={"beams": 3}, threads=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_threads_are_checked_before_any_work(tmp_path: Path) -> None:
+    from espnet_onnx.export import export
+
+    with pytest.raises(InputError, match="threads is 0"):
+        export("no-such-model", tmp_path / "b", threads=0)
+
+
+def test_a_tokenizer_file_that_is_gone(tmp_path: Path) -> None:
+    from espnet_onnx.export import export
+
+    config = changed(token_type="bpe", bpemodel="data/gone.model")
+    folder = write_model(tmp_path / "m", config)
+    with pytest.raises(ModelError, match=r"gone.model: no such file, which the model needs as bpe"):
+        export(folder, tmp_path / "b", threads=1)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("search", ["TimeSync", "Streaming"])
+def test_a_live_object_that_searches_in_another_way(search: str) -> None:
+    from espnet_onnx.reference import settings
+
+    streaming = {"weights": {}, "set_streaming_config": print} if search == "Streaming" else {}
+    live = SimpleNamespace(beam_search=type(search, (), streaming)())
+    with pytest.raises(InputError, match=f"searches with {search}, which bundles do not"):
+        settings(live)
