@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 PYTHONS = ((3, 11), (3, 13))
+# Exporting is one thread's work; more processes than two would each hold torch and ESPnet.
+PARALLEL = ("--numprocesses", "2", "--dist", "loadfile")
 
 
 def main() -> int:
@@ -37,7 +39,7 @@ def main() -> int:
     commands: dict[str, list[tuple[str, ...]]] = {
         "install": [],
         "demo": [("espnet-onnx", "demo", *more)],
-        "test": [("pytest", *more)],
+        "test": [("pytest", *PARALLEL, *more)],
         "check": list(CHECKS),
     }
     statuses = [run(scripts / name, *rest) for name, *rest in commands[args.what]]
