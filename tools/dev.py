@@ -69,7 +69,9 @@ def install(folder: Path) -> Path:
 def run(program: Path, *arguments: str) -> int:
     """Run a program in the checkout and return its exit status."""
     print("+", program.name, *arguments, flush=True)
-    return subprocess.run([program, *arguments], cwd=ROOT, check=False).returncode
+    # Two test processes with torch's threads in each would wait for one another.
+    env = {**os.environ, "OMP_NUM_THREADS": "1"} if program.name == "pytest" else None
+    return subprocess.run([program, *arguments], cwd=ROOT, check=False, env=env).returncode
 
 
 if __name__ == "__main__":
