@@ -129,7 +129,7 @@ def test_a_bundle_says_what_it_is(live: Any, target: Path, tmp_path: Path) -> No
     (tmp_path / "bpe.model").write_bytes(b"pieces")
     part = eo.Part(
         "layer.root",
-        config={"size": 3, "decoding": {"beam_size": 7}, "limits": {"seconds": 30}},
+        config={"size": 3, "decoding": {"beam_size": 7, "nbest": 1}, "limits": {"seconds": 30}},
         files={"bpe": tmp_path / "bpe.model"},
     )
     used = manager(part=part)

@@ -62,6 +62,25 @@ def test_every_allowed_core_is_used_on_any_system(monkeypatch: pytest.MonkeyPatc
     assert session_options().intra_op_num_threads == 7
 
 
+def test_a_provider_that_is_there_but_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnCpu:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", OnCpu)
+    with pytest.raises(InputError, match=r"execution provider CUDA.* does not start"):
+        OrtSession(tmp_path, None, ["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_memory_that_is_too_small_for_the_audio() -> None:
+    error = RuntimeError("x.cc:360 Failed to allocate memory for requested buffer of size 245")
+    assert runtime._why(error).startswith("memory is too small for this much audio: give shorter")
+
+
 @pytest.mark.export
 def test_a_graph_that_cannot_run_is_named_with_what_to_do(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
@@ -73,6 +92,6 @@ def test_a_graph_that_cannot_run_is_named_with_what_to_do(tmp_path: Path) -> Non
     onnx.save(model, tmp_path / "feats.fp32.onnx")
     session = OrtSession(tmp_path / "feats.fp32.onnx", session_options(1), ["CPUExecutionProvider"])
     assert session(x=np.full((3, 2), -1, np.float32))[0].sum() == 6
-    with pytest.raises(InputError, match=r"graph feats.fp32 cannot run .*dimensions.*: give short"):
+    with pytest.raises(InputError, match=r"graph feats.fp32 cannot run: .*dimensions.*: give what"):
         session(x=np.zeros((3, 5), np.float32))
     assert session.calls == 1

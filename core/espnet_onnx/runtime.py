@@ -39,7 +39,7 @@ def session_options(threads: int | None = None) -> Any:
     options.intra_op_num_threads = threads if threads is not None else _cores()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised; its log would say it twice
     return options
 
 
@@ -68,6 +68,12 @@ class OrtSession:
             raise BundleError(
                 f"{path.name}: onnxruntime cannot load it ({one_line(error)}): export again"
             ) from None
+        asleep = [p for p in providers if p not in self._session.get_providers()]
+        if asleep:
+            raise InputError(
+                f"execution provider {', '.join(asleep)} does not start on this machine: install"
+                " what its documentation asks for, or leave it out"
+            )
         self._name = path.stem
         self.inputs: Mapping[str, Sequence[int | str]] = {
             i.name: i.shape for i in self._session.get_inputs()
@@ -86,13 +92,17 @@ class OrtSession:
             outputs = tuple(self._session.run(None, feed))
         # onnxruntime's exceptions have no base of their own.
         except Exception as error:
-            raise InputError(
-                f"graph {self._name} cannot run on this input ({one_line(error)}): give shorter"
-                " audio, fewer recordings at once, or features of the model's width"
-            ) from error
+            raise InputError(f"graph {self._name} cannot run: {_why(error)}") from error
         self.seconds += time.perf_counter() - start
         self.calls += 1
         return outputs
+
+
+def _why(error: Exception) -> str:
+    """What onnxruntime means; attention takes memory by the square of the length."""
+    if "Failed to allocate memory" in str(error) or isinstance(error, MemoryError):
+        return "memory is too small for this much audio: give shorter or fewer recordings at once"
+    return f"its input does not fit ({one_line(error)}): give what the model was trained with"
 
 
 def load(
