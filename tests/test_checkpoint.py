@@ -174,3 +174,11 @@ def test_missing_loss_is_listed_but_missing_adapter_is_an_error() -> None:
     assert apply_state(model, make_state()) == ["criterion.weight"]
     model.adapter = torch.nn.Linear(1, 1, bias=False)
     assert "lacks 1 key (adapter.weight)" in mismatch(model, make_state())
+
+
+def test_weights_of_a_decoder_that_the_config_leaves_out_are_dropped_and_listed() -> None:
+    model = make_model()
+    model.decoder, model.normalize = None, None
+    assert apply_state(model, make_state(**{"decoder.embed": torch.zeros(1)})) == ["decoder.embed"]
+    for key in ("decoders.embed", "normalize.mean", "encoder.decoder.embed"):
+        assert key in mismatch(model, make_state(**{key: torch.zeros(1)}))

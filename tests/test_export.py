@@ -268,6 +268,20 @@ def test_int8_that_is_slower_is_not_kept(
     load(target, precision="int8", manager=used)
 
 
+@pytest.mark.parametrize("slower", [False, True])
+def test_a_bundle_of_int8_alone_holds_no_fp32_that_it_does_not_run(
+    slower: bool, live: Any, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = {"fp32_ms": 1.0, "int8_ms": 2.0 if slower else 0.5}
+    monkeypatch.setattr(GraphBuilder, "_race", lambda *_: times)
+    used = manager()
+    made = export(live, target, task="asr", manager=used, precision=("int8",), threads=1)
+    kept = "fp32" if slower else "int8"
+    assert made.manifest.tree.graphs["layer"].files == {"int8": f"graphs/layer.{kept}.onnx"}
+    assert set(made.manifest.files) == {f"graphs/layer.{kept}.onnx"}
+    load(target, manager=used)
+
+
 def test_a_bundle_that_does_not_run_is_not_written(live: Any, target: Path) -> None:
     class Broken:
         def self_check(self) -> str:

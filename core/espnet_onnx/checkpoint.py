@@ -20,6 +20,9 @@ _ADAPTER = r"adapters?|\w*_adapters?|lora_[AB]"
 DROPPABLE = re.compile(rf"(?:^|\.)(?:{_LOSS}|{_ADAPTER})(?:\.|$)")
 # Without these the model computes something else, so they may be surplus but never missing.
 _NEEDED = re.compile(rf"(?:^|\.)(?:{_ADAPTER})(?:\.|$)")
+# `ESPnetASRModel` sets to None what `ctc_weight` 0 or 1 leaves without a use; checkpoints of 2020
+# and 2021 still hold its weights.
+_HEADS = ("decoder", "ctc")
 _LFS = b"version https://git-lfs."
 _SHOWN = 4
 
@@ -62,7 +65,8 @@ def apply_state(
         droppable: keys that may be missing or surplus because only training needs them.
 
     Returns:
-        The names of such keys, sorted.
+        The names of such keys, sorted, and of those of a `decoder` or `ctc` that the model has as
+        None.
 
     Raises:
         ModelError: other missing or surplus keys, or other shapes, by name.
@@ -75,7 +79,10 @@ def apply_state(
             f"{name} does not fit its config: {_shapes(model, state, error)}"
         ) from error
     missing = [k for k in result.missing_keys if not droppable.search(k) or _NEEDED.search(k)]
-    surplus = [k for k in result.unexpected_keys if not droppable.search(k)]
+    unused = tuple(f"{name}." for name in _HEADS if getattr(model, name, model) is None)
+    surplus = [
+        k for k in result.unexpected_keys if not droppable.search(k) and not k.startswith(unused)
+    ]
     if missing or surplus:
         parts = [_listed("lacks", missing), _listed("has unknown", surplus)]
         raise ModelError(

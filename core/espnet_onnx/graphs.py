@@ -102,6 +102,8 @@ class GraphBuilder:
         files = {"fp32": self._name(label, "fp32")}
         if "int8" in self.precision:
             files["int8"], report["int8"] = self._quantise(label, graph, fp32, expected)
+        if "fp32" not in self.precision and files.pop("fp32") not in files.values():
+            _remove(fp32)
         return GraphEntry(files, report)
 
     def _quantise(
@@ -117,8 +119,7 @@ class GraphBuilder:
         speed = self._race(graph, fp32, int8, expected[-1].feed)
         report = {**_brief(parity), **speed, "nodes": nodes}
         if speed["int8_ms"] > SLOWER * speed["fp32_ms"] and not self.keep_slower:
-            for path in (int8, int8.with_name(int8.name + ".data")):
-                path.unlink(missing_ok=True)
+            _remove(int8)
             return kept, {**report, "kept": "fp32", "why": "int8 is slower here"}
         return self._name(label, "int8"), report
 
@@ -155,6 +156,11 @@ class GraphBuilder:
 
     def _path(self, label: str, precision: str) -> Path:
         return self.folder / self._name(label, precision)
+
+
+def _remove(graph: Path) -> None:
+    for path in (graph, graph.with_name(graph.name + ".data")):
+        path.unlink(missing_ok=True)
 
 
 def _label(claim: Claim, name: str) -> str:

@@ -90,7 +90,8 @@ def summary(done: Any) -> dict[str, Any]:
 
     def walk(node: Any) -> None:
         for entry in node.graphs.values():
-            name = entry.files["fp32"].removeprefix("graphs/").removesuffix(".fp32.onnx")
+            # graphs/encoder.fp32.onnx
+            name = Path(next(iter(entry.files.values()))).name.rsplit(".", 2)[0]
             graphs[name] = {k: v for k, v in entry.report.items() if k != "traced"}
             for precision in sizes:
                 for file in (entry.files[precision], entry.files[precision] + ".data"):
