@@ -200,7 +200,7 @@ SETTINGS = {
     "--set beams=3": "no search setting is called 'beams': there are beam_size, ",
     "--set maxlenratio=long": "maxlenratio='long' cannot be used",
     "--set maxlenratio": "give NAME=VALUE",
-    "--threads 0": "threads is 0: give 1 or more",
+    "--threads 0": "threads is 0: give a whole number of 1 or more",
 }
 
 
@@ -406,8 +406,8 @@ def test_an_export_that_ends_early_leaves_nothing(
 ) -> None:
     from espnet_onnx import export
 
-    def write_node(claim: Any, builder: Any, folder: Path) -> None:
-        (folder / "half").touch()
+    def write_node(claim: Any, builder: Any) -> None:
+        (builder.folder / "half").touch()
         raise error
 
     monkeypatch.setattr(export, "_write_node", write_node)

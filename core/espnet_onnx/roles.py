@@ -33,7 +33,7 @@ class Frontend(Protocol):
     Attributes:
         sample_rate: of the waveform, in Hz.
         hop_length: samples from one frame to the next.
-        shortest: fewest samples it accepts.
+        shortest: fewest samples it accepts; its parent looks first.
     """
 
     sample_rate: int
@@ -41,11 +41,7 @@ class Frontend(Protocol):
     shortest: int
 
     def __call__(self, speech: Array, lengths: Array) -> tuple[Array, Array]:
-        """(B, S) float32 and lengths in samples -> (B, T, D) and lengths in frames.
-
-        Raises:
-            AudioError: an utterance has fewer samples than `shortest`.
-        """
+        """(B, S) float32 and lengths in samples -> (B, T, D) and lengths in frames."""
 
 
 class Transform(Protocol):
@@ -71,16 +67,12 @@ class Encoded:
 
 
 class Encoder(Protocol):
-    """Role `encoder`. `shortest` is the fewest input frames it accepts."""
+    """Role `encoder`. `shortest` is the fewest input frames it accepts; its parent looks first."""
 
     shortest: int
 
     def __call__(self, feats: Array, lengths: Array) -> Encoded:
-        """(B, T, D) features, or (B, T) int64 tokens, and lengths -> Encoded.
-
-        Raises:
-            AudioError: an utterance has fewer frames than `shortest`.
-        """
+        """(B, T, D) features, or (B, T) int64 tokens, and lengths -> Encoded."""
 
 
 class CTC(Protocol):

@@ -25,6 +25,9 @@ from .transcript import Searcher, Transcript
 
 __all__ = ["Recognizer"]
 
+# Ready features do not say how many of them make a second; ESPnet's recipes make so many.
+FEATURE_RATE = 100
+
 
 @attrs.define
 class Recognizer:
@@ -75,7 +78,7 @@ class Recognizer:
     @property
     def sample_rate(self) -> int | None:
         """Sample rate of the model's training audio, in Hz."""
-        return getattr(self.frontend, "sample_rate", None)
+        return None if self.frontend is None else self.frontend.sample_rate
 
     def __call__(
         self, audio: Any, *, sample_rate: int | None = None, **decoding: Any
@@ -113,7 +116,14 @@ class Recognizer:
         return in_order(groups, (self._decode([inputs[i] for i in g], settings) for g in groups))
 
     def encode(self, inputs: Sequence[Array]) -> Encoded:
-        """Encoder output of arrays at the model's rate; `ESPnetASRModel.encode`."""
+        """Encoder output of arrays at the model's rate; `ESPnetASRModel.encode`.
+
+        Args:
+            inputs: (S,) samples each, or (T, D) features where the model has no frontend.
+
+        Raises:
+            AudioError: one is too short for the frontend or the encoder.
+        """
         feats, lengths = _stack(inputs)
         if self.frontend is not None:
             feats, lengths = self.frontend(feats, lengths)
@@ -131,20 +141,18 @@ class Recognizer:
         return attrs.evolve(encoded, out=out, lengths=lengths)
 
     def self_check(self) -> str | None:
-        """Recognise two seconds of noise; a problem, or None."""
-        noise = np.random.default_rng(0).normal(0, 0.1, 2 * (self.sample_rate or 50))
-        sample = noise.astype(np.float32)
+        """Recognise two seconds of noise; a problem, or None. Features have no known width."""
         if self.frontend is None:
             return None
-        result = self(sample, maxlenratio=-3, beam_size=2)
+        noise = np.random.default_rng(0).normal(0, 0.1, 2 * self.frontend.sample_rate)
+        result = self(noise.astype(np.float32), maxlenratio=-3, beam_size=2)
         return None if np.isfinite(result.score) else f"score {result.score} of noise"
 
     def _read(self, audio: Any, sample_rate: int | None) -> Audio:
-        rate = self.sample_rate
-        if rate is None:
+        if self.frontend is None:
             return _features(audio)
+        rate, shortest = self.frontend.sample_rate, self.frontend.shortest
         read = read_audio(audio, rate, sample_rate=sample_rate)
-        shortest = getattr(self.frontend, "shortest", 1)
         if len(read.samples) < shortest:
             raise AudioError(
                 f"{read.name}: too short ({len(read.samples)} samples at {rate} Hz, the model "
@@ -182,7 +190,8 @@ def _features(array: Any) -> Audio:
     features = np.asarray(array)
     if features.ndim != 2 or features.dtype.kind != "f" or not np.isfinite(features).all():
         raise AudioError("this model has no frontend: give a finite float array of features (T, D)")
-    return Audio(features.astype(np.float32), 100, (), "features")
+    note = f"times assume {FEATURE_RATE} feature frames a second"
+    return Audio(features.astype(np.float32), FEATURE_RATE, (note,), "features")
 
 
 def _known(decoding: Mapping[str, Any]) -> Mapping[str, Any]:
