@@ -329,6 +329,20 @@ def test_from_live_by_espnet_s_names(loaded: loader.Loaded, prefix: str) -> None
     assert found.config["encoder"] == "conformer"
 
 
+@pytest.mark.parametrize("token_type", ["bpe", None])
+def test_from_live_takes_the_tokenizer_that_the_object_was_given(
+    loaded: loader.Loaded, token_type: str | None
+) -> None:
+    args = argparse.Namespace(**{**CONFIG, "token_type": token_type, "bpemodel": "/old.model"})
+    tokenizer = argparse.Namespace(model="/new.model")
+    live = argparse.Namespace(model=loaded.model, train_args=args, tokenizer=tokenizer)
+    config = loader.from_live(live, task="asr").config
+    assert (config["token_type"], config["bpemodel"]) == ("bpe", "/new.model")
+    args.token_type = "hugging_face"
+    assert loader.from_live(live, task="asr").config["bpemodel"] == "/old.model"
+    assert args.bpemodel == "/old.model"
+
+
 def test_from_live_refuses_a_quantised_model(loaded: loader.Loaded) -> None:
     made = loader.inference(
         attrs.evolve(loaded, model=copy.deepcopy(loaded.model)), quantize_asr_model=True

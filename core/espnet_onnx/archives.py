@@ -24,7 +24,10 @@ _ALWAYS_ALLOWED = 1 << 30
 
 
 def cache_folder() -> Path:
-    """Where unpacked models are kept: `$ESPNET_ONNX_CACHE`, else `~/.cache/espnet_onnx`."""
+    """Where unpacked models and bundles by tag are kept.
+
+    That is `$ESPNET_ONNX_CACHE`, else `~/.cache/espnet_onnx`.
+    """
     named = os.environ.get("ESPNET_ONNX_CACHE")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "espnet_onnx"
 

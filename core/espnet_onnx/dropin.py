@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,15 @@ from typing import Any
 import attrs
 import numpy as np
 
+from .archives import cache_folder
 from .errors import InputError
 from .runtime import load
 
-__all__ = ["Hypothesis", "Speech2Text", "bundle_folder", "cache_folder"]
-
-
-def cache_folder(cache_dir: str | Path | None = None) -> Path:
-    """Where bundles are kept by tag: `cache_dir`, else $ESPNET_ONNX_CACHE, else the user's."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    return Path(os.environ.get("ESPNET_ONNX_CACHE") or Path.home() / ".cache" / "espnet_onnx")
+__all__ = ["Hypothesis", "Speech2Text", "bundle_folder"]
 
 
 def bundle_folder(tag_name: str, cache_dir: str | Path | None = None) -> Path:
-    """Folder of the bundle with this tag.
+    """Folder of the bundle with this tag in `cache_dir`, else in `archives.cache_folder()`.
 
     Raises:
         InputError: the tag would lead out of the cache.
@@ -32,7 +25,7 @@ def bundle_folder(tag_name: str, cache_dir: str | Path | None = None) -> Path:
     name = tag_name.replace(" ", "-")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"tag {tag_name!r} leaves the cache folder: use a plain name")
-    return cache_folder(cache_dir) / name
+    return (Path(cache_dir) if cache_dir is not None else cache_folder()) / name
 
 
 @attrs.frozen

@@ -157,6 +157,7 @@ def from_live(
     _refuse_quantised(model)
     _refuse_lost(live, lm, vocoder)
     given = dict(config if config is not None else found or {})
+    given |= _given_tokenizer(live, given)
     task = task or _root_task(given, live)
     return Loaded(_plain(model), complete_config(given, task, base=Path.cwd()), task, Path.cwd())
 
@@ -175,6 +176,14 @@ def _live_model(live: Any) -> tuple[torch.nn.Module, Mapping[str, Any] | None]:
         f"{type(live).__name__}: holds no ESPnet model with its train_args; pass ESPnet's"
         " Speech2Text or Text2Speech, or a model and config="
     )
+
+
+def _given_tokenizer(live: Any, config: Mapping[str, Any]) -> dict[str, str]:
+    """The sentencepiece model of an inference object, which may not be the one its config names."""
+    model = getattr(getattr(live, "tokenizer", None), "model", None)
+    if config.get("token_type") not in (None, "bpe") or not isinstance(model, str):
+        return {}
+    return {"token_type": "bpe", "bpemodel": model}
 
 
 def _refuse_quantised(model: torch.nn.Module) -> None:

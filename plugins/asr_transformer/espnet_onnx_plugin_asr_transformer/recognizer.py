@@ -164,8 +164,9 @@ class Recognizer:
         try:
             encoded = self.encode([i.samples for i in inputs])
         except AudioError as error:
-            names = ", ".join(i.name for i in inputs)
-            raise AudioError(f"{names}: {error}") from None
+            # What is wrong here is always the length.
+            shortest = min(inputs, key=lambda i: len(i.samples))
+            raise AudioError(f"{shortest.name}: {error}") from None
         transcripts = self.searcher(encoded, settings)
         return [
             self._result(audio, transcript)
