@@ -11,7 +11,7 @@ import attrs
 from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import NodeEntry
-from .errors import CheckFailed, InputError
+from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
 from .parity import compare, expect
@@ -168,15 +168,3 @@ def _recordings(
             yield RecordingCheck(
                 str(name), precision, verdict_, got.text, want.text, got.ids, want.ids
             )
-
-
-def require_passed(result: Verified) -> None:
-    """Raise where a check failed.
-
-    Raises:
-        CheckFailed: counts what failed.
-    """
-    if not result.passed:
-        bad = [c.graph for c in result.graphs if not c.passed]
-        wrong = sum(r.verdict == "different" for r in result.recordings)
-        raise CheckFailed(f"graphs out of tolerance: {bad or 'none'}; different answers: {wrong}")
