@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 import espnet_onnx
 from espnet_onnx.errors import InputError, ModelError
@@ -60,6 +62,23 @@ def test_a_tokenizer_file_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"gone.model: no such file, which the model needs as bpe"):
         export(folder, tmp_path / "b", threads=1)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_pack_with_a_language_model_says_that_it_stays_behind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from espnet_onnx.export import export
+
+    folder = write_model(tmp_path / "m", TINY)
+    meta = {
+        "yaml_files": {"asr_train_config": "config.yaml", "lm_train_config": "lm.yaml"},
+        "files": {"asr_model_file": "valid.acc.ave.pth", "lm_file": "lm.pth"},
+    }
+    (folder / "meta.yaml").write_text(yaml.safe_dump(meta))
+    with caplog.at_level(logging.WARNING, "espnet_onnx"):
+        export(folder, tmp_path / "b", role="ctc", threads=1)
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "espnet_onnx"]
+    assert line.startswith("m: the bundle leaves out lm_file, lm_train_config of the pack")
 
 
 @pytest.mark.parametrize("search", ["TimeSync", "Streaming"])

@@ -15,7 +15,7 @@ from . import components, loader, sources
 from .bundle import Manifest, NodeEntry
 from .errors import CheckFailed, DispatchError, InputError, ModelError
 from .graphs import GraphBuilder
-from .manager import Manager
+from .manager import Manager, log
 from .reference import settings
 from .resolver import Claim, require, resolve
 from .runtime import load, session_options
@@ -128,6 +128,12 @@ def _load(
     source = sources.find(model, cache=cache)
     root, _ = components.root(source.config, base=source.folder, task=task)
     require(_subtree(resolve(root, manager), role))
+    if source.extra:
+        log.warning(
+            "%s: the bundle leaves out %s of the pack: it answers as ESPnet does without",
+            source.name,
+            ", ".join(sorted(source.extra)),
+        )
     return loader.load_model(source, task), source.name
 
 
