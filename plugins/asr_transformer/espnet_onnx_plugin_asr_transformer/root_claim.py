@@ -115,18 +115,18 @@ def _config(component: eo.Component) -> dict[str, Any]:
 
 
 def _special_tokens(component: eo.Component, tokens: list[str]) -> dict[str, int]:
-    """`ESPnetASRModel.__init__`: symbols by name, else blank 0 and <sos/eos> last."""
+    """`ESPnetASRModel.__init__`: <sos/eos> by name, else last; CTC's blank is 0, whatever its name.
+
+    ESPnet trains CTC (`torch.nn.CTCLoss`) and scores with it (`CTCPrefixScorer`) with blank 0 and
+    heeds `sym_blank` only for transducers and error rates.
+    """
     conf = component.conf.get("model_conf") or {}
 
-    def index(key: str, symbol: str, default: int) -> int:
-        symbol = conf.get(key, symbol)
-        return tokens.index(symbol) if symbol in tokens else default
+    def index(key: str) -> int:
+        symbol = conf.get(key, "<sos/eos>")
+        return tokens.index(symbol) if symbol in tokens else len(tokens) - 1
 
-    return {
-        "blank": index("sym_blank", "<blank>", 0),
-        "sos": index("sym_sos", "<sos/eos>", len(tokens) - 1),
-        "eos": index("sym_eos", "<sos/eos>", len(tokens) - 1),
-    }
+    return {"blank": 0, "sos": index("sym_sos"), "eos": index("sym_eos")}
 
 
 def _files(component: eo.Component) -> dict[str, Path]:

@@ -71,6 +71,13 @@ def bpe() -> dict[str, Any]:
 
 MODELS: dict[str, tuple[Callable[[], dict[str, Any]], list[dict[str, Any]]]] = {
     "hybrid_char_8k": (lambda: changed(normalize="utterance_mvn"), HYBRID),
+    "symbols_elsewhere": (
+        lambda: changed(
+            token_list=["<unk>", "<blank>", "A", "B", "C", "<s>", "</s>", "D"],
+            model_conf={"sym_sos": "<s>", "sym_eos": "</s>"},
+        ),
+        [{}, {"ctc_weight": 1.0}],
+    ),
     "ctc_only_word": (
         lambda: changed(token_type="word", token_list=WORDS, model_conf={"ctc_weight": 1.0}),
         [{"ctc_weight": 1.0}, {"ctc_weight": 1.0, "nbest": 3, "beam_size": 5}],
