@@ -110,7 +110,7 @@ def test_a_minute_is_in_order_and_within_the_recording() -> None:
     flat = [edge for time in times if time for edge in time]
     assert len(flat) == 600
     assert flat == sorted(flat)
-    assert 0 <= flat[0]
+    assert flat[0] >= 0
     assert flat[-1] <= 59.99
 
 
