@@ -158,7 +158,7 @@ def bench(
                 name: _race(sides, workers, files[name], arrays, rounds, warm_up, progress, name)
                 for name, arrays in inputs.items()
             }
-    result["load_average_after"] = os.getloadavg()[0]
+    result["load_average_after"] = _load_average()
     return result
 
 
@@ -251,6 +251,11 @@ def spread(taken: Sequence[float]) -> dict[str, Any]:
     return {"median_s": round(middle, 5), "quartiles_s": [round(low, 5), round(high, 5)]}
 
 
+def _load_average() -> float | None:
+    """Processes that wanted to run over the last minute; None where the system does not tell."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     model = platform.processor() or platform.machine()
@@ -263,6 +268,6 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": model,
         "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2),
+        "load_average": _load_average(),
         "python": platform.python_version(),
     }

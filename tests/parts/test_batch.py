@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from espnet_onnx.errors import InputError
 from espnet_onnx.parts.batch import buckets, in_order, pad
 
 
@@ -52,5 +53,5 @@ def test_a_result_too_few_is_an_error() -> None:
 
 
 def test_an_empty_batch_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch_size is 0"):
+    with pytest.raises(InputError, match="batch_size is 0"):
         buckets([1], 0)

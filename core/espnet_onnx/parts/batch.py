@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..errors import InputError
 from ..types import Array
 
 __all__ = ["buckets", "in_order", "pad"]
@@ -38,10 +39,10 @@ def buckets(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
         a list the shortest is at least half as long as the longest.
 
     Raises:
-        ValueError: `batch_size` is below 1.
+        InputError: `batch_size` is below 1.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give 1 or more")
+        raise InputError(f"batch_size is {batch_size}: give 1 or more")
     groups: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         group = groups[-1] if groups else []
