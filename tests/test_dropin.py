@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 import espnet_onnx
-from espnet_onnx import reference
 from espnet_onnx.dropin import bundle_folder
 from espnet_onnx.errors import InputError
 
@@ -98,6 +97,8 @@ def test_the_search_of_the_live_object_becomes_the_bundles(cache: Path) -> None:
 @pytest.mark.export
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_settings_of_models_that_lack_a_scorer(tmp_path: Path, weight: float) -> None:
+    from espnet_onnx import reference
+
     pytest.importorskip("espnet2")
     folder = write_model(tmp_path / "m", changed(model_conf={"ctc_weight": weight}))
     found = reference.settings(live(folder, ctc_weight=weight, beam_size=2))
