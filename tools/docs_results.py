@@ -15,9 +15,9 @@ __all__ = ["results"]
 _NONE = "No results have been committed yet."
 
 
-def results(folder: Path) -> str:
-    """All tables, by file name."""
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+def results(folder: Path, names: str = "*") -> str:
+    """The tables of the files that `names` matches, by file name."""
+    files = sorted(folder.glob(f"{names}.json")) if folder.is_dir() else []
     sections = [_section(path) for path in files]
     return "\n\n".join(section for section in sections if section) or _NONE
 

@@ -23,9 +23,11 @@ from docs_cli import commands  # noqa: E402
 from docs_results import results  # noqa: E402
 from docs_support import counts, details  # noqa: E402
 
+RESULTS = ROOT / "benchmarks" / "results"
 SECTIONS: dict[str, Callable[[], str]] = {
     "cli": commands,
-    "results": lambda: results(ROOT / "benchmarks" / "results"),
+    "results": lambda: results(RESULTS, "end_to_end.librispeech_conformer10"),
+    "results-all": lambda: results(RESULTS),
     "support": counts,
     "support-details": details,
 }
