@@ -82,7 +82,7 @@ def test_what_nobody_claims_names_who_was_asked() -> None:
     (problem,) = resolve(ROOT, manager).problems
     assert problem == (
         "encoder (role encoder, type zigzag) is claimed by no plugin; asked: one, parent "
-        "(skipped: old)"
+        "(skipped: old); install one that claims it"
     )
 
 

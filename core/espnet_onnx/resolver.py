@@ -105,4 +105,4 @@ def _unclaimed(subject: str, answers: list[Answer], manager: Manager) -> str:
     asked = ", ".join(manager.plugins) or "none"
     skipped = ", ".join(s.name for s in manager.skipped)
     also = f" (skipped: {skipped})" if skipped else ""
-    return f"{subject} is claimed by no plugin; asked: {asked}{also}"
+    return f"{subject} is claimed by no plugin; asked: {asked}{also}; install one that claims it"
