@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,17 @@ def tiny_bundle(tiny_model: Path, tiny_export: subprocess.CompletedProcess[str])
     """The tiny model's bundle, fp32; copy it before you change it."""
     assert tiny_export.returncode == 0, tiny_export.stderr
     return tiny_model.parent / "bundle"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line: exit code, stdout, stderr."""
+    from espnet_onnx.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run

@@ -17,7 +17,6 @@ import soundfile
 import yaml
 
 import espnet_onnx
-from espnet_onnx.cli import main
 from espnet_onnx.errors import CheckFailed, InputError
 
 from .tiny_models import TINY, changed
@@ -26,19 +25,6 @@ pytestmark = pytest.mark.export
 
 RATE = 8000
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

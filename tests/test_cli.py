@@ -18,7 +18,6 @@ import typer
 import yaml
 
 from espnet_onnx import __version__, cli
-from espnet_onnx.cli import main
 from espnet_onnx.commands.output import steps
 
 from .tiny_models import TINY, changed
@@ -27,19 +26,6 @@ COMMANDS = ["inspect", "export", "verify", "transcribe", "bench", "plugins", "zo
 AUDIO = sorted((Path(cli.__file__).parent / "data/demo/audio").glob("theo*.flac"))
 HEAVY = ("torch", "espnet", "espnet2", "onnx", "onnxscript", "onnxruntime", "numpy")
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def apart(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -17,12 +17,8 @@ from espnet2.asr.encoder.branchformer_encoder import BranchformerEncoder
 from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder, check_short_utt
 
 import espnet_onnx as eo
-from espnet_onnx import optimizer
 from espnet_onnx.graphs import runner
-from espnet_onnx.parity import Parity, compare, expect
-from espnet_onnx.runtime import OrtSession, session_options
-from espnet_onnx.tracer import trace
-from espnet_onnx.types import Feed
+from espnet_onnx.parity import compare, expect
 from espnet_onnx_plugin_asr_transformer.branchformer_claim import (
     BRANCHFORMER,
     E_BRANCHFORMER,
@@ -31,6 +27,8 @@ from espnet_onnx_plugin_asr_transformer.branchformer_claim import (
 )
 from espnet_onnx_plugin_asr_transformer.branchformer_export import branchformer_graphs
 from espnet_onnx_plugin_asr_transformer.encoder_runtime import build_encoder
+
+from .encoder_checks import eager, lengths, opened
 
 pytestmark = pytest.mark.export
 
@@ -114,34 +112,6 @@ def claimed(encoder: eo.Component) -> tuple[eo.Part, eo.Graph]:
     part = claim_branchformer(encoder)
     assert isinstance(part, eo.Part)
     return part, branchformer_graphs(encoder, part)["encoder"]
-
-
-def eager(graph: eo.Graph, trials: list[tuple[int, ...]]) -> Parity:
-    def run(feed: Feed) -> Feed:
-        with torch.no_grad():
-            out = graph.module(*(torch.from_numpy(feed[n]) for n in ("feats", "feats_lengths")))
-        return {name: tensor.numpy() for name, tensor in zip(graph.outputs, out, strict=True)}
-
-    return compare(graph, run, expect(graph, trials))
-
-
-def lengths(shortest: int) -> list[tuple[int, ...]]:
-    """Shortest, even, odd and three times as long, alone and in ragged batches."""
-    s = shortest
-    return [
-        (s,),
-        (2 * s + 4,),
-        (2 * s + 5,),
-        (6 * s + 13,),
-        (s, s + 1, 3 * s + 2),
-        (s + 6, s, 5 * s + 20),
-    ]
-
-
-def opened(graph: eo.Graph, path: Path) -> OrtSession:
-    model, _ = optimizer.fuse(trace(graph), [])
-    optimizer.save(model, path)
-    return OrtSession(path, session_options(1), ["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize(("type_", "conf"), VARIANTS)

@@ -12,21 +12,21 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("espnet2")
 
+import onnx_ir as ir
 from espnet2.asr.ctc import CTC
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder, check_short_utt
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 
 import espnet_onnx as eo
-from espnet_onnx import optimizer
 from espnet_onnx.errors import AudioError, ModelError
 from espnet_onnx.graphs import runner
-from espnet_onnx.parity import Parity, compare, expect
-from espnet_onnx.runtime import OrtSession, session_options
-from espnet_onnx.tracer import trace
-from espnet_onnx.types import Feed
+from espnet_onnx.parity import compare, expect
+from espnet_onnx.runtime import OrtSession
 from espnet_onnx_plugin_asr_transformer.encoder_claim import KIND, SHORTEST, claim_encoder
 from espnet_onnx_plugin_asr_transformer.encoder_export import encoder_graphs
 from espnet_onnx_plugin_asr_transformer.encoder_runtime import build_encoder
+
+from .encoder_checks import eager, lengths, opened
 
 pytestmark = pytest.mark.export
 
@@ -113,33 +113,10 @@ def claimed(encoder: eo.Component) -> tuple[eo.Part, eo.Graph]:
     return part, encoder_graphs(encoder, part)["encoder"]
 
 
-def eager(graph: eo.Graph, trials: list[tuple[int, ...]]) -> Parity:
-    def run(feed: Feed) -> Feed:
-        with torch.no_grad():
-            out = graph.module(*(torch.from_numpy(feed[n]) for n in ("feats", "feats_lengths")))
-        return {name: tensor.numpy() for name, tensor in zip(graph.outputs, out, strict=True)}
-
-    return compare(graph, run, expect(graph, trials))
-
-
-def lengths(shortest: int) -> list[tuple[int, ...]]:
-    """Shortest, even, odd and three times as long, alone and in ragged batches."""
-    s = shortest
-    return [
-        (s,),
-        (2 * s + 4,),
-        (2 * s + 5,),
-        (6 * s + 13,),
-        (s, s + 1, 3 * s + 2),
-        (s + 6, s, 5 * s),
-    ]
-
-
-def opened(graph: eo.Graph, path: Path) -> OrtSession:
-    model, _ = optimizer.fuse(trace(graph), [])
-    check_products(list(model.graph), len(graph.module.blocks))
-    optimizer.save(model, path)
-    return OrtSession(path, session_options(1), ["CPUExecutionProvider"])
+def checked(graph: eo.Graph, path: Path) -> OrtSession:
+    session = opened(graph, path)
+    check_products(list(ir.load(path).graph), len(graph.module.blocks))
+    return session
 
 
 def check_products(nodes: list[Any], blocks: int) -> None:
@@ -169,7 +146,7 @@ def test_legacy_positions_on_both_sides_of_the_table(limit: int) -> None:
 @pytest.mark.parametrize(("type_", "conf"), ONNX)
 def test_graph_equals_espnet(type_: str, conf: dict[str, Any], tmp_path: Path) -> None:
     part, graph = claimed(component(type_, **conf))
-    session = opened(graph, tmp_path / "encoder.onnx")
+    session = checked(graph, tmp_path / "encoder.onnx")
     trials = [*lengths(part.config["shortest"]), (1000,)]
     parity = compare(graph, runner(session, graph), expect(graph, trials))
     assert parity.difference < 1e-5, parity.worst
@@ -189,7 +166,7 @@ def test_graph_equals_espnet(type_: str, conf: dict[str, Any], tmp_path: Path) -
 @pytest.mark.parametrize(("type_", "conf"), [v for v in VARIANTS if v not in ONNX])
 def test_every_graph_equals_espnet(type_: str, conf: dict[str, Any], tmp_path: Path) -> None:
     part, graph = claimed(component(type_, **conf))
-    run = runner(opened(graph, tmp_path / "encoder.onnx"), graph)
+    run = runner(checked(graph, tmp_path / "encoder.onnx"), graph)
     parity = compare(graph, run, expect(graph, lengths(part.config["shortest"])))
     assert parity.difference < 1e-5, parity.worst
 

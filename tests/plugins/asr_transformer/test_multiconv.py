@@ -15,14 +15,12 @@ from espnet2.asr.ctc import CTC
 from espnet2.asr.encoder.multiconvformer_encoder import MultiConvConformerEncoder
 
 import espnet_onnx as eo
-from espnet_onnx import optimizer
 from espnet_onnx.graphs import runner
 from espnet_onnx.parity import compare, expect
-from espnet_onnx.runtime import OrtSession, session_options
-from espnet_onnx.tracer import trace
-from espnet_onnx.types import Feed
 from espnet_onnx_plugin_asr_transformer.encoder_export import encoder_graphs
 from espnet_onnx_plugin_asr_transformer.multiconv_claim import KIND, claim_multiconv
+
+from .encoder_checks import eager, lengths, opened
 
 pytestmark = pytest.mark.export
 
@@ -76,22 +74,10 @@ def claimed(encoder: eo.Component) -> tuple[eo.Part, eo.Graph]:
     return part, encoder_graphs(encoder, part)["encoder"]
 
 
-def lengths(shortest: int) -> list[tuple[int, ...]]:
-    """Shortest, even, odd and three times as long, alone and in ragged batches."""
-    s = shortest
-    return [(s,), (2 * s + 4,), (6 * s + 13,), (s, s + 1, 3 * s + 2), (s + 6, s, 5 * s + 20)]
-
-
 @pytest.mark.parametrize("conf", VARIANTS)
 def test_module_equals_espnet(conf: dict[str, Any]) -> None:
     part, graph = claimed(component(**conf))
-
-    def run(feed: Feed) -> Feed:
-        with torch.no_grad():
-            out = graph.module(*(torch.from_numpy(feed[n]) for n in ("feats", "feats_lengths")))
-        return {name: tensor.numpy() for name, tensor in zip(graph.outputs, out, strict=True)}
-
-    parity = compare(graph, run, expect(graph, lengths(part.config["shortest"])))
+    parity = eager(graph, lengths(part.config["shortest"]))
     assert parity.difference < 1e-5, parity.worst
 
 
@@ -99,9 +85,7 @@ def test_module_equals_espnet(conf: dict[str, Any]) -> None:
 def test_graph_equals_espnet(type_: str, tmp_path: Path) -> None:
     conf = {"num_blocks": 1, "input_layer": "linear", "multicgmlp_type": type_, **LATEST}
     part, graph = claimed(component(**conf))
-    model, _ = optimizer.fuse(trace(graph), [])
-    optimizer.save(model, tmp_path / "encoder.onnx")
-    session = OrtSession(tmp_path / "encoder.onnx", session_options(1), ["CPUExecutionProvider"])
+    session = opened(graph, tmp_path / "encoder.onnx")
     trials = [*lengths(part.config["shortest"]), (500,)]
     parity = compare(graph, runner(session, graph), expect(graph, trials))
     assert parity.difference < 1e-5, parity.worst
