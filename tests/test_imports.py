@@ -14,8 +14,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from importlib_metadata import entry_points
 
-PACKAGES = ("espnet_onnx", "espnet_onnx_plugin_asr_transformer", "espnet_onnx_plugin_features")
+PACKAGES = ("espnet_onnx", *sorted(e.module for e in entry_points(group="espnet_onnx")))
 HEAVY = ("torch", "onnx", "onnxscript", "espnet", "espnet2", "onnxruntime")
 RUN_CONTRACT = "what runs a bundle reaches no torch, onnx or espnet"
 

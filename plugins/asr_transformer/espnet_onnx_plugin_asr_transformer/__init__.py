@@ -75,7 +75,7 @@ def build_runtime(
 ) -> Any | None:
     """The recogniser, or the callable of one of its parts."""
     if node.kind == root_claim.KIND:
-        from .recognizer import Recognizer
+        from espnet_onnx.parts.recognizer import Recognizer
 
         return Recognizer.from_node(node, children)
     for module, build in (

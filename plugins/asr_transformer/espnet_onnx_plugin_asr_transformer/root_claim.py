@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import attrs
-
 import espnet_onnx as eo
-from espnet_onnx.components import child
-from espnet_onnx.parts.decoding import Decoding
-from espnet_onnx.parts.tokenizer import TOKEN_TYPES
+from espnet_onnx.recognition import (
+    companions,
+    ctc,
+    ctc_weight,
+    given_to_children,
+    no_tokenizer,
+    recognition_config,
+    stages,
+    tokenizer_files,
+)
 
 __all__ = ["KIND", "claim_root"]
 
@@ -29,111 +33,19 @@ def claim_root(component: eo.Component) -> eo.Part | eo.Declined | None:
     reason = _why_not(conf)
     if reason is not None:
         return eo.Declined(reason)
-    return eo.Part(KIND, _children(component), _config(component), _files(component))
+    config, files = recognition_config(component), tokenizer_files(component)
+    return eo.Part(KIND, _children(component), config, files)
 
 
 def _why_not(conf: Mapping[str, Any]) -> str | None:
-    token_type = conf.get("token_type")
-    if token_type is not None and token_type not in TOKEN_TYPES:
-        known = ", ".join(TOKEN_TYPES)
-        return f"token type {token_type} has no tokenizer here (there are {known})"
     if conf.get("encoder") is None:
         return "encoder null decodes the features as they are, which no recogniser here does"
-    return None
+    return no_tokenizer(conf)
 
 
 def _children(component: eo.Component) -> dict[str, eo.Component]:
-    children = {}
-    for stage in STAGES:
-        if stage == "frontend" and component.conf.get("input_size") is not None:
-            continue  # features come in ready, as `ASRTask.build_model` takes an input_size
-        found = child(component, stage, module=_live(component, stage), given=_given(component))
-        if found is not None:
-            children[stage] = found
-    weight = _ctc_weight(component)
-    if weight > 0:
-        conf = component.conf.get("ctc_conf") or {}
-        children["ctc"] = eo.Component(
-            "ctc",
-            "ctc",
-            str(conf.get("ctc_type", "builtin")),
-            conf,
-            _live(component, "ctc"),
-            _given(component),
-            component.base,
-        )
-    decoder = child(
-        component, "decoder", module=_live(component, "decoder"), given=_given(component)
-    )
-    if weight < 1 and decoder is not None:
-        children["decoder"] = decoder
-    return children
-
-
-def _live(component: eo.Component, name: str) -> Any:
-    return None if component.module is None else getattr(component.module, name, None)
-
-
-def _given(component: eo.Component) -> dict[str, Any]:
-    tokens = _token_list(component)
-    given: dict[str, Any] = {"input_size": _input_size(component)}
-    if tokens is not None:
-        given.update(token_list=tokens, vocab_size=len(tokens))
-    given["ctc"] = _live(component, "ctc")
-    return given
-
-
-def _input_size(component: eo.Component) -> int | None:
-    """Width of the features that the encoder sees; a live stage knows its own."""
-    for stage in ("preencoder", "frontend"):
-        live = _live(component, stage)
-        if live is not None:
-            return int(live.output_size())
-    size = component.conf.get("input_size")
-    return None if size is None else int(size)
-
-
-def _ctc_weight(component: eo.Component) -> float:
-    return float((component.conf.get("model_conf") or {}).get("ctc_weight", 0.5))
-
-
-def _token_list(component: eo.Component) -> list[str] | None:
-    tokens = component.conf.get("token_list")
-    return [str(t) for t in tokens] if isinstance(tokens, list | tuple) else None
-
-
-def _config(component: eo.Component) -> dict[str, Any]:
-    conf = component.conf
-    config: dict[str, Any] = {"token_type": conf.get("token_type")}
-    tokens = _token_list(component)
-    if tokens is not None:
-        config.update(token_list=tokens, **_special_tokens(component, tokens))
-    weight = _ctc_weight(component)
-    # Whole, so that a bundle decodes the same whatever later versions take for default.
-    config["decoding"] = attrs.asdict(Decoding(ctc_weight=0.5 if 0 < weight < 1 else weight))
-    return config
-
-
-def _special_tokens(component: eo.Component, tokens: list[str]) -> dict[str, int]:
-    """`ESPnetASRModel.__init__`: <sos/eos> by name, else last; CTC's blank is 0, whatever its name.
-
-    ESPnet trains CTC (`torch.nn.CTCLoss`) and scores with it (`CTCPrefixScorer`) with blank 0 and
-    heeds `sym_blank` only for transducers and error rates.
-    """
-    conf = component.conf.get("model_conf") or {}
-
-    def index(key: str) -> int:
-        symbol = conf.get(key, "<sos/eos>")
-        return tokens.index(symbol) if symbol in tokens else len(tokens) - 1
-
-    return {"blank": 0, "sos": index("sym_sos"), "eos": index("sym_eos")}
-
-
-def _files(component: eo.Component) -> dict[str, Path]:
-    conf = component.conf
-    if conf.get("token_type") != "bpe" or not conf.get("bpemodel"):
-        return {}
-    path = Path(conf["bpemodel"])
-    if component.base is not None and not path.is_absolute():
-        path = component.base / path
-    return {"bpemodel": path}
+    given = given_to_children(component)
+    children = stages(component, STAGES, given) | ctc(component, given)
+    if ctc_weight(component) < 1:
+        children |= stages(component, ("decoder",), given)
+    return children | companions(component)

@@ -21,13 +21,13 @@ import yaml
 from espnet_onnx import Node, components, loader, reference, sources
 from espnet_onnx.errors import AudioError, InputError
 from espnet_onnx.parts.audio import read_audio
+from espnet_onnx.parts.recognizer import Recognizer
 from espnet_onnx.roles import Encoded
 from espnet_onnx.types import Array
-from espnet_onnx_plugin_asr_transformer.recognizer import Recognizer
 from espnet_onnx_plugin_asr_transformer.root_claim import KIND, claim_root
 
-from ...parts.search_reference import TorchScorer
-from ...tiny_models import changed, write_model
+from ..tiny_models import changed, write_model
+from .search_reference import TorchScorer
 
 pytestmark = pytest.mark.export
 

@@ -11,16 +11,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from espnet_onnx import Node
-from espnet_onnx.errors import AudioError, InputError
-from espnet_onnx.parts.audio import Audio, read_audio
-from espnet_onnx.parts.batch import buckets, in_order, pad
-from espnet_onnx.parts.decoding import Decoding
-from espnet_onnx.parts.result import Recognition
-from espnet_onnx.parts.tokenizer import Tokenizer, build_tokenizer
-from espnet_onnx.roles import CTC, Encoded, Encoder, Frontend, Scorer, Transform
-from espnet_onnx.types import Array
-
+from ..errors import AudioError, InputError
+from ..roles import CTC, Encoded, Encoder, Frontend, Scorer, Transform
+from ..types import Array, Node
+from .audio import Audio, read_audio
+from .batch import buckets, in_order, pad
+from .decoding import Decoding
+from .result import Recognition
+from .tokenizer import Tokenizer, build_tokenizer
 from .transcript import Searcher, Transcript
 
 __all__ = ["Recognizer"]
@@ -53,7 +51,8 @@ class Recognizer:
         tokenizer = build_tokenizer(
             {"token_type": config["token_type"], "token_list": config["token_list"]}, node.files
         )
-        scorers: dict[str, Scorer] = {n: children[n] for n in ("decoder",) if n in children}
+        names = ("decoder", "lm", "ngram")
+        scorers: dict[str, Scorer] = {n: children[n] for n in names if n in children}
         ctc: CTC | None = children.get("ctc")
         searcher = Searcher(
             scorers,

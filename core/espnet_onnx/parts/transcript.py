@@ -10,18 +10,18 @@ from typing import Any
 
 import attrs
 
-from espnet_onnx.errors import InputError
-from espnet_onnx.parts.alignment import align, confidences, seconds
-from espnet_onnx.parts.audio import Audio
-from espnet_onnx.parts.ctc_beam import ctc_beam
-from espnet_onnx.parts.ctc_greedy import ctc_greedy
-from espnet_onnx.parts.decoding import Decoding
-from espnet_onnx.parts.hypothesis import Hypothesis
-from espnet_onnx.parts.result import Recognition, time_tokens, time_words
-from espnet_onnx.parts.search import BeamSearch
-from espnet_onnx.parts.tokenizer import Tokenizer
-from espnet_onnx.roles import CTC, Encoded, Scorer
-from espnet_onnx.types import Array
+from ..errors import InputError
+from ..roles import CTC, Encoded, Scorer
+from ..types import Array
+from .alignment import align, confidences, seconds
+from .audio import Audio
+from .ctc_beam import ctc_beam
+from .ctc_greedy import ctc_greedy
+from .decoding import Decoding
+from .hypothesis import Hypothesis
+from .result import Recognition, time_tokens, time_words
+from .search import BeamSearch
+from .tokenizer import Tokenizer
 
 __all__ = ["Searcher", "Transcript"]
 

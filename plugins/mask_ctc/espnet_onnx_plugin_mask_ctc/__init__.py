@@ -1,0 +1,6 @@
+"""mask_ctc."""
+
+from __future__ import annotations
+
+ESPNET_ONNX_API = 1
+KINDS: tuple[str, ...] = ()

@@ -1,0 +1,6 @@
+"""streaming."""
+
+from __future__ import annotations
+
+ESPNET_ONNX_API = 1
+KINDS: tuple[str, ...] = ()
