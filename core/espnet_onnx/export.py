@@ -166,7 +166,8 @@ def _search(claim: Claim, model: Any, decoding: Mapping[str, Any] | None) -> dic
         raise InputError(f"decoding: no setting is called {', '.join(unknown)}; there are: {have}")
     if not defaults:
         return {}
-    return {**defaults, **(settings(model) if decoding is None else decoding)}
+    wanted = settings(model) if decoding is None else decoding
+    return {**defaults, **{name: value for name, value in wanted.items() if name in defaults}}
 
 
 def _subtree(claim: Claim, role: str | None) -> Claim:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import torch
+from torch import Tensor
 
 from .errors import InputError
 from .inference import inference
 from .loader import Loaded
 from .types import Array
 
-__all__ = ["Answer", "Recogniser", "same_answer", "settings"]
+__all__ = ["Answer", "Inputs", "Recogniser", "same_answer", "settings"]
+
+# What an inference object is called with: one array, or several in the order of its arguments.
+Inputs = Array | tuple[Array, ...]
 
 # ANCHORS of the project: equal tokens, or a tie that ESPnet's own score cannot tell apart.
 TIE = 1e-3
@@ -28,29 +34,37 @@ class Answer:
     score: float
 
 
+class _Handed(Exception):
+    """Ends ESPnet's inference where its search would begin."""
+
+
 class Recogniser:
-    """ESPnet's `Speech2Text` around a loaded model.
+    """ESPnet's own inference around a loaded model: `Speech2Text`, `Text2Text` and their like.
+
+    It is what the model's task decodes with, so what it holds and takes is its own affair: here it
+    is called with inputs as the bundle's runtime reads them, and searches with `beam_search`.
 
     Args:
         loaded: the model.
         decoding: settings by the names of `parts.decoding.Decoding`; those that this ESPnet's
-            `Speech2Text` does not know are left out.
+            inference does not know are left out.
     """
 
     def __init__(self, loaded: Loaded, **decoding: Any) -> None:
         self.speech2text = inference(loaded, **decoding)
 
-    def __call__(self, samples: Array) -> Answer:
-        """Recognise (S,) samples at the model's rate."""
-        return self._answer(self._results(samples)[0])
+    def __call__(self, inputs: Inputs) -> Answer:
+        """Recognise one example: (S,) samples at the model's rate, (L,) ids of a text, ..."""
+        return self._answer(self._results(inputs)[0])
 
     def batch(self, samples: Sequence[Array]) -> list[Answer]:
         """Recognise many in one search (`Speech2Text.batch_decode`, ESPnet 202611 and newer)."""
         return [self._answer(nbest[0]) for nbest in self.speech2text.batch_decode(list(samples))]
 
-    def _results(self, samples: Array) -> Any:
-        results = self.speech2text(samples)
-        # Models with intermediate CTC answer (n-best, intermediate results).
+    def _results(self, inputs: Inputs) -> Any:
+        given = inputs if isinstance(inputs, tuple) else (inputs,)
+        results = self.speech2text(*map(torch.as_tensor, given))
+        # Some answer (n-best, what they heard on the way).
         return results[0] if isinstance(results, tuple) else results
 
     @staticmethod
@@ -59,50 +73,76 @@ class Recogniser:
         return Answer(text, tuple(map(int, ids)), float(hypothesis.score))
 
     @torch.no_grad()
-    def score(self, samples: Array, ids: Sequence[int]) -> float:
+    def score(self, inputs: Inputs, ids: Sequence[int]) -> float:
         """ESPnet's score of a given hypothesis, every scorer exact and without a beam.
 
-        Mirrors what `BeamSearch.search` adds up along one hypothesis.
+        Mirrors what `BeamSearch.search` adds up along one hypothesis; where the search reads two
+        sources, CTC scores the first of them, as in `BatchBeamSearch.score_partial`.
         """
-        model, search = self.speech2text.asr_model, self.speech2text.beam_search
-        speech = torch.as_tensor(samples)[None]
-        encoded, _ = model.encode(speech, torch.tensor([speech.size(1)]))
-        x = (encoded[0] if isinstance(encoded, tuple) else encoded)[0]
-        states = {name: scorer.init_state(x) for name, scorer in search.scorers.items()}
+        search = self.speech2text.beam_search
+        x, pre_x = self._handed(inputs)
+        heard = x if pre_x is None else pre_x
+        second = () if pre_x is None else (pre_x,)
+        states = {name: scorer.init_state(heard) for name, scorer in search.scorers.items()}
         prefix = [search.sos]
         total = 0.0
         for token in [*ids, search.eos]:
             y = torch.tensor(prefix)
             for name, scorer in search.full_scorers.items():
-                log_probs, states[name] = scorer.score(y, states[name], x)
+                sources = (x, *second) if "decoder" in name else (x,)
+                log_probs, states[name] = scorer.score(y, states[name], *sources)
                 total += search.weights[name] * float(log_probs[token])
             for name, scorer in search.part_scorers.items():
-                scores, state = scorer.score_partial(y, torch.tensor([token]), states[name], x)
+                scores, state = scorer.score_partial(y, torch.tensor([token]), states[name], heard)
                 states[name] = scorer.select_state(state, 0)
                 total += search.weights[name] * float(scores[0])
             prefix.append(token)
         return total
 
+    def _handed(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        """What inference hands to its search: (T, D), and a second source where it has two."""
+        search = self.speech2text.beam_search
+        seen: dict[str, Any] = {}
 
-def same_answer(recogniser: Recogniser, samples: Array, ids: Sequence[int], want: Answer) -> str:
+        def stop(_search: Any, args: Any, named: Any) -> None:
+            seen.update(inspect.signature(search.forward).bind(*args, **named).arguments)
+            raise _Handed
+
+        hook = search.register_forward_pre_hook(stop, with_kwargs=True)
+        try:
+            with contextlib.suppress(_Handed):
+                self._results(inputs)
+        finally:
+            hook.remove()
+        return seen["x"], seen.get("pre_x")
+
+
+def same_answer(recogniser: Recogniser, inputs: Inputs, ids: Sequence[int], want: Answer) -> str:
     """How our hypothesis compares with ESPnet's: "same", "tie" or "different"."""
     if tuple(ids) == want.ids:
         return "same"
-    ours, theirs = recogniser.score(samples, ids), recogniser.score(samples, want.ids)
+    ours, theirs = recogniser.score(inputs, ids), recogniser.score(inputs, want.ids)
     return "tie" if abs(ours - theirs) <= TIE else "different"
 
 
 def settings(live: Any) -> dict[str, Any]:
-    """Search settings of a live `Speech2Text`, by the names of `parts.decoding.Decoding`.
+    """Search settings of a live inference object, by the names of `parts.decoding.Decoding`.
 
+    Those of a search before the last one (`asr_beam_search`) carry its prefix (`asr_beam_size`).
     Empty for anything that has no beam search: a path, a bare model.
 
     Raises:
         InputError: it searches in a way that bundles do not.
     """
-    search = getattr(live, "beam_search", None)
-    if search is None:
-        return {}
+    found: dict[str, Any] = {}
+    for name, search in getattr(live, "__dict__", {}).items():
+        prefix = name.removesuffix("beam_search")
+        if prefix != name and search is not None:
+            found |= {f"{prefix}{k}": v for k, v in _settings(live, search, prefix).items()}
+    return found
+
+
+def _settings(live: Any, search: Any, prefix: str) -> dict[str, Any]:
     # Searches other than the label-synchronous one have no weights; streaming's cuts it in blocks.
     if not hasattr(search, "weights") or hasattr(search, "set_streaming_config"):
         raise InputError(
@@ -117,8 +157,8 @@ def settings(live: Any) -> dict[str, Any]:
         "ngram_weight": float(weights["ngram"]),
         "penalty": float(weights["length_bonus"]),
         "normalize_length": bool(getattr(search, "normalize_length", False)),
-        "maxlenratio": float(live.maxlenratio),
-        "minlenratio": float(live.minlenratio),
-        "nbest": int(live.nbest),
+        "maxlenratio": float(getattr(live, f"{prefix}maxlenratio")),
+        "minlenratio": float(getattr(live, f"{prefix}minlenratio")),
+        "nbest": int(getattr(live, f"{prefix}nbest")),
         "ctc_window_margin": int(getattr(search.part_scorers.get("ctc"), "window_margin", 0)),
     }

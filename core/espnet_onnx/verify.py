@@ -15,8 +15,7 @@ from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
 from .parity import compare, expect
-from .parts.audio import read_audio
-from .reference import Recogniser, same_answer
+from .reference import Inputs, Recogniser, same_answer
 from .reference import settings as followed
 from .resolver import Claim, require, resolve
 from .runtime import OrtSession, load, session_options
@@ -37,7 +36,7 @@ class GraphCheck:
 
 @attrs.frozen
 class RecordingCheck:
-    """One recording: both texts, and whether they are the same, tied or different."""
+    """One recording, or text: both answers, and whether they are the same, tied or different."""
 
     audio: str
     precision: str
@@ -79,7 +78,8 @@ def verify(
     Args:
         bundle: the bundle.
         against: the ESPnet model: folder, zip or zoo tag.
-        inputs: recordings to recognise on both sides.
+        inputs: what both sides recognise or translate, as the bundle's runtime reads it: files of
+            recordings, texts, ...
         decoding: search settings for both sides.
 
     Raises:
@@ -152,19 +152,28 @@ def _recordings(
     if not inputs:
         return
     espnet = Recogniser(loaded, **settings)
-    # As this ESPnet can: 202511 knows no window of CTC scores.
-    settings = {**settings, **followed(espnet.speech2text)}
+    # As this ESPnet can: 202511 knows no window of CTC scores. It may search more than we do.
+    ours = {k: v for k, v in followed(espnet.speech2text).items() if k in settings}
+    settings = {**settings, **ours}
     sides = {
         p: load(folder, precision=p, threads=threads, manager=manager, verify=False, **settings)
         for p in precisions
     }
     for name in inputs:
         progress(str(name))
-        for precision, ours in sides.items():
-            audio = read_audio(name, ours.sample_rate)
-            want = espnet(audio.samples)
-            got = ours(audio.samples)
-            verdict_ = same_answer(espnet, audio.samples, got.ids, want)
+        for precision, runtime in sides.items():
+            given = _read(runtime, folder, name)
+            want = espnet(given)
+            got = runtime(name)
+            verdict_ = same_answer(espnet, given, got.ids, want)
             yield RecordingCheck(
                 str(name), precision, verdict_, got.text, want.text, got.ids, want.ids
             )
+
+
+def _read(runtime: Any, folder: Path, source: Any) -> Inputs:
+    """What ESPnet's own inference takes for an input; the runtime knows how to read it."""
+    if not hasattr(runtime, "read"):
+        raise InputError(f"{folder}: its runtime reads no inputs to compare: give the bundle alone")
+    inputs: Inputs = runtime.read(source)
+    return inputs
