@@ -80,7 +80,12 @@ class CachedSelfAttention(nn.Module):
         self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
 
     def forward(
-        self, x: Tensor, past_key: Tensor, past_value: Tensor, seen: Tensor
+        self,
+        x: Tensor,
+        past_key: Tensor,
+        past_value: Tensor,
+        seen: Tensor,
+        own_seen: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attend from every hypothesis to its own past and to itself.
 
@@ -89,6 +94,8 @@ class CachedSelfAttention(nn.Module):
             past_key: (B, N, S, K).
             past_value: (B, N, S, K).
             seen: (B, 1, H, S), see `own_slots`.
+            own_seen: (B, 1, H, 1) bool, false where a token is hidden even from itself; such a
+                hypothesis sees some slot of its past. None hides nothing.
 
         Returns:
             (R, D), and the new slots' keys and values, (B, N, H, K) each.
@@ -98,6 +105,8 @@ class CachedSelfAttention(nn.Module):
         query, key, value = heads.split(self.heads, dim=1)
         query, key = self.q_norm(query) * self.scale, self.k_norm(key)
         own = (query * key).sum(-1, keepdim=True)
+        if own_seen is not None:
+            own = torch.where(own_seen, own, _MASKED)
         past = torch.where(seen, query @ past_key.transpose(-1, -2), own - _FLOOR)
         weights = torch.softmax(torch.cat([past, own], -1), -1)
         context = weights[..., :-1] @ past_value + weights[..., -1:] * value
