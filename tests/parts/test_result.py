@@ -57,6 +57,7 @@ def test_as_dict_is_strict_json() -> None:
         ],
         "notes": ["resampled"],
         "intermediate": {"6": ["a"]},
+        "segments": [],
     }
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,15 @@ import numpy as np
 from ..errors import AudioError
 from ..types import Array
 
-__all__ = ["Audio", "read_audio"]
+__all__ = [
+    "Audio",
+    "check_samples",
+    "from_array",
+    "is_array",
+    "name_of",
+    "open_sound",
+    "read_audio",
+]
 
 # What one full-scale step of an integer sample is worth; uint8 is centred on 128, as in WAV.
 _FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
@@ -63,15 +73,15 @@ def read_audio(source: Any, rate: int, *, sample_rate: int | None = None) -> Aud
         AudioError: `source` is missing, unreadable, empty, not finite, of a shape or type that
             is no recording, or holds integer-sized values as floats.
     """
-    if hasattr(source, "__array__") and not isinstance(source, _PATHS):
-        name = "audio array"
-        samples, notes = _from_array(np.asarray(source), name)
+    name = name_of(source)
+    if is_array(source):
+        samples, notes = from_array(np.asarray(source), name)
         given = rate if sample_rate is None else sample_rate
     else:
-        name = _name(source)
-        samples, given = _from_file(source, name)
+        with open_sound(source, name) as sound:
+            samples, given = sound.read(dtype="float32", always_2d=True), sound.samplerate
         notes = []
-    _check_samples(samples, name)
+    check_samples(samples, name)
     if samples.shape[1] > 1:
         notes.append(f"mixed {samples.shape[1]} channels to mono")
         samples = samples.mean(axis=1, dtype=np.float32, keepdims=True)
@@ -82,13 +92,26 @@ def read_audio(source: Any, rate: int, *, sample_rate: int | None = None) -> Aud
     return Audio(np.ascontiguousarray(mono), rate, tuple(notes), name)
 
 
-def _name(source: Any) -> str:
+def is_array(source: Any) -> bool:
+    """Whether a recording is given as samples, not as a file."""
+    return hasattr(source, "__array__") and not isinstance(source, _PATHS)
+
+
+def name_of(source: Any) -> str:
+    """What messages call a recording."""
+    if is_array(source):
+        return "audio array"
     name = source if isinstance(source, _PATHS) else getattr(source, "name", None)
     return str(os.fspath(name)) if isinstance(name, _PATHS) else "audio stream"
 
 
-def _from_file(source: Any, name: str) -> tuple[Array, int]:
-    """Decode a path or a file object to (S, C) float32 and its rate."""
+@contextmanager
+def open_sound(source: Any, name: str) -> Iterator[Any]:
+    """A `soundfile.SoundFile` of a path or a file object, for the length of a `with`.
+
+    Raises:
+        AudioError: it cannot be opened, or what is read inside the `with` is damaged.
+    """
     import soundfile
 
     try:
@@ -98,7 +121,7 @@ def _from_file(source: Any, name: str) -> tuple[Array, int]:
         raise AudioError(f"{name}: cannot be opened ({why}); check the file") from error
     try:
         with soundfile.SoundFile(file) as sound:
-            return sound.read(dtype="float32", always_2d=True), sound.samplerate
+            yield sound
     # TypeError: what soundfile says of headerless files (.raw).
     except (soundfile.SoundFileError, TypeError) as error:
         why = str(getattr(error, "error_string", error)).strip().rstrip(".")
@@ -145,8 +168,12 @@ def _checked_stream(source: Any, name: str) -> Any:
     return source
 
 
-def _from_array(array: Array, name: str) -> tuple[Array, list[str]]:
-    """Shape an array to (S, C) float32."""
+def from_array(array: Array, name: str) -> tuple[Array, list[str]]:
+    """Shape an array to (S, C) float32; and what was changed.
+
+    Raises:
+        AudioError: its shape or type is none of a recording.
+    """
     samples = _columns(array, name)
     kind = samples.dtype.name
     if samples.dtype.kind == "f":
@@ -180,8 +207,12 @@ def _columns(array: Array, name: str) -> Array:
     )
 
 
-def _check_samples(samples: Array, name: str) -> None:
-    """Refuse (S, C) float32 that no model can use."""
+def check_samples(samples: Array, name: str) -> None:
+    """Refuse (S, C) float32 that no model can use.
+
+    Raises:
+        AudioError: no samples, or values that are not finite or were never scaled.
+    """
     if samples.size == 0:
         raise AudioError(f"{name}: holds zero samples; record or cut it again")
     loudest = float(np.abs(samples).max())

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from .result import Recognition, Word
-from .tokenizer import unspaced
+from .result import Recognition, Word, join_texts
 
 __all__ = ["Cue", "Layout", "cues", "srt", "vtt"]
 
@@ -118,17 +117,12 @@ def _lines(texts: Iterable[str], layout: Layout) -> list[str]:
     """Fill lines with words; a word longer than a line has one for itself."""
     lines: list[str] = []
     for text in texts:
-        longer = _joined(lines[-1], text) if lines else text
+        longer = join_texts([lines[-1], text]) if lines else text
         if lines and _columns(longer) <= layout.line_length:
             lines[-1] = longer
         else:
             lines.append(text)
     return lines
-
-
-def _joined(line: str, text: str) -> str:
-    close = unspaced(line[-1]) and unspaced(text[0])
-    return line + text if close else f"{line} {text}"
 
 
 def _columns(text: str) -> int:

@@ -17,6 +17,7 @@ from ..types import Array, Node
 from .audio import Audio, read_audio
 from .batch import buckets, in_order, pad
 from .decoding import Decoding
+from .long_audio import Segments, segments, split_options, transcribe
 from .result import Recognition
 from .tokenizer import Tokenizer, build_tokenizer
 from .transcript import Searcher, Transcript
@@ -113,6 +114,22 @@ class Recognizer:
         inputs = [self._read(audio, sample_rate) for audio in audios]
         groups = buckets([len(i.samples) for i in inputs], batch_size)
         return in_order(groups, (self._decode([inputs[i] for i in g], settings) for g in groups))
+
+    def transcribe(self, audio: Any, **options: Any) -> Recognition:
+        """Recognise a recording of any length, cut into pieces where it is long.
+
+        Args:
+            audio: as in a call.
+            options: fields of `parts.long_audio.Cutting`, `sample_rate`, `batch_size`, and
+                settings of `Decoding`.
+        """
+        cutting, rest = split_options(options)
+        return transcribe(self, audio, cutting, **rest)
+
+    def segments(self, audio: Any, **options: Any) -> Segments:
+        """What `transcribe` finds, segment by segment, each as soon as it is known."""
+        cutting, rest = split_options(options)
+        return segments(self, audio, cutting, **rest)
 
     def encode(self, inputs: Sequence[Array]) -> Encoded:
         """Encoder output of arrays at the model's rate; `ESPnetASRModel.encode`.

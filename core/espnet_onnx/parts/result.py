@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-__all__ = ["Recognition", "Span", "Token", "Word", "time_tokens", "time_words"]
+from .tokenizer import unspaced
+
+__all__ = [
+    "Recognition",
+    "Segment",
+    "Span",
+    "Token",
+    "Word",
+    "join_texts",
+    "time_tokens",
+    "time_words",
+]
 
 
 @attrs.frozen
@@ -65,6 +76,8 @@ class Recognition:
         duration: seconds of audio.
         intermediate: block number -> tokens that CTC hears in that encoder block's output, for
             models with intermediate CTC.
+        segments: the pieces of a long recording, with text each, in order; empty where the
+            recording was recognised at once.
     """
 
     text: str | None
@@ -78,6 +91,7 @@ class Recognition:
     notes: tuple[str, ...] = ()
     duration: float | None = None
     intermediate: Mapping[int, tuple[str, ...]] = attrs.field(factory=dict, repr=False)
+    segments: tuple[Segment, ...] = attrs.field(default=(), repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values: plain lists, rounded floats, None in place of what is not finite."""
@@ -89,7 +103,40 @@ class Recognition:
             "nbest": [_hypothesis(other) for other in self.nbest],
             "notes": list(self.notes),
             "intermediate": {str(n): list(tokens) for n, tokens in self.intermediate.items()},
+            "segments": [segment.as_dict() for segment in self.segments],
         }
+
+
+@attrs.frozen
+class Segment(Recognition):
+    """A piece of a long recording; all its times count from the recording's beginning.
+
+    Attributes:
+        start: seconds, where the piece begins.
+        end: seconds, where it ends.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values of what the whole recording's do not say."""
+        return {
+            "start": _number(self.start, 3),
+            "end": _number(self.end, 3),
+            "text": self.text,
+            "score": _number(self.score, 6),
+            "words": [word.as_dict() for word in self.words],
+        }
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """One text of several, with spaces but between scripts that are written without them."""
+    whole = ""
+    for text in filter(None, texts):
+        close = not whole or (unspaced(whole[-1]) and unspaced(text[0]))
+        whole += text if close else f" {text}"
+    return whole
 
 
 def time_tokens(
