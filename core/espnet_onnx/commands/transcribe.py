@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import typer
 
 from ..errors import AudioError, InputError
 from .output import Bundle, print_json
+from .recordings import recognise
 
 if TYPE_CHECKING:
-    from ..parts.result import Recognition
+    from ..parts.result import Recognition, Segment
 
 __all__ = ["register"]
 
@@ -26,6 +28,15 @@ class Format(StrEnum):
     json = "json"
     srt = "srt"
     vtt = "vtt"
+
+
+class Long(StrEnum):
+    """What `transcribe` does with long recordings."""
+
+    auto = "auto"
+    vad = "vad"
+    windows = "windows"
+    off = "off"
 
 
 CAPTIONS = (Format.srt, Format.vtt)
@@ -47,7 +58,21 @@ def transcribe(
     setting: list[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="Any other search setting: maxlenratio=-40."
     ),
-    batch_size: int = typer.Option(1, min=1, help="Recordings decoded together."),
+    batch_size: int = typer.Option(
+        1, min=1, help="Recordings, or pieces of a long one, decoded together."
+    ),
+    long: Long = typer.Option(
+        Long.auto,
+        help="Cut recordings in pauses (vad), into overlapping windows, or not at all (off);"
+        " auto is vad for those of more than 30 s.",
+    ),
+    window: float = typer.Option(20.0, help="Seconds of a window, and of the longest piece."),
+    overlap: float = typer.Option(
+        4.0, help="Seconds that windows share, and pieces cut where nobody pauses."
+    ),
+    vad: str = typer.Option(
+        "energy", metavar="NAME", help="energy, silero, or the path of silero_vad.onnx."
+    ),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     form: Format = typer.Option(Format.text, "--format", help="What to print."),
     output: Path | None = typer.Option(
@@ -57,27 +82,75 @@ def transcribe(
 ) -> None:
     """Turn speech into text.
 
-    Each recording is printed as soon as it is done. One that cannot be used is named on stderr,
-    the others are done all the same, and the exit code is then 2.
+    Each recording is printed as soon as it is done; of a long one, each piece, on a line of its
+    own. One that cannot be used is named on stderr, the others are done all the same, and the
+    exit code is then 2.
     """
+    from ..parts.long_audio import Cutting
     from ..runtime import load
 
     form = Format.json if as_json else form
     _check_output(audio, form, output)
+    cutting = Cutting(long=long.value, window=window, overlap=overlap, vad=vad)
     given = {"beam_size": beam_size, "ctc_weight": ctc_weight, "nbest": nbest, "search": search}
     decoding = {k: v for k, v in given.items() if v is not None} | dict(map(_setting, setting))
     asr = load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(asr, "batch"):
         raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
-    rows = []
-    for name, result in _recognise(asr, audio, batch_size):
-        rows.append(_row(name, result))
-        _tell(name, result, form)
-        if not isinstance(result, AudioError):
-            _deliver(name, result, form, output, several=len(audio) > 1)
+    printer = _Printer(form, output, several=len(audio) > 1)
+    for name, result in recognise(asr, audio, batch_size, cutting, printer.segment):
+        printer.result(name, result)
     if form is Format.json and output is None:
-        print_json({"results": rows})
-    raise typer.Exit(2 if any("error" in row for row in rows) else 0)
+        print_json({"results": printer.rows})
+    raise typer.Exit(2 if printer.failed else 0)
+
+
+@attrs.define
+class _Printer:
+    """Delivers results on stdout or in files.
+
+    Attributes:
+        rows: what JSON has on stdout, which waits for all.
+        failed: whether a recording could not be used.
+    """
+
+    form: Format
+    output: Path | None
+    several: bool
+    rows: list[dict[str, Any]] = attrs.field(factory=list)
+    failed: bool = False
+
+    def segment(self, name: str, segment: Segment) -> None:
+        """A piece of a long recording."""
+        if self.form is Format.text and self.output is None:
+            self._line(name, str(segment.text))
+
+    def result(self, name: str, result: Recognition | AudioError) -> None:
+        """A recording, whose pieces were given before."""
+        self._tell(name, result)
+        if isinstance(result, AudioError):
+            self.failed = True
+        if self.form is Format.json and self.output is None:
+            self.rows.append(_row(name, result))
+        elif isinstance(result, AudioError):
+            return
+        elif self.output is not None:
+            text = _render(name, result, self.form) + "\n"
+            _file(self.output, name, self.form).write_text(text, "utf-8")
+        elif self.form is not Format.text or not result.segments:
+            self._line(name, _render(name, result, self.form))
+
+    def _line(self, name: str, text: str) -> None:
+        tab = f"{name}\t" if self.form is Format.text and self.several else ""
+        typer.echo(tab + text)
+
+    def _tell(self, name: str, result: Recognition | AudioError) -> None:
+        """Errors, and notes that the JSON does not hold, on stderr."""
+        if isinstance(result, AudioError):
+            typer.echo(f"error: {result}", err=True)
+        elif self.form is not Format.json:
+            for note in result.notes:
+                typer.echo(f"note: {name}: {note}", err=True)
 
 
 def _check_output(audio: Sequence[str], form: Format, output: Path | None) -> None:
@@ -105,58 +178,17 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
-def _recognise(
-    asr: Any, audio: Sequence[str], batch_size: int
-) -> Iterator[tuple[str, Recognition | AudioError]]:
-    """Every recording with its result, or with what is wrong with it."""
-    for i in range(0, len(audio), batch_size):
-        chunk = audio[i : i + batch_size]
-        try:
-            results = asr.batch(chunk, batch_size=batch_size)
-        except AudioError:
-            results = (_alone(asr, name) for name in chunk)
-        yield from zip(chunk, results, strict=True)
-
-
-def _alone(asr: Any, name: str) -> Recognition | AudioError:
-    try:
-        result: Recognition = asr(name)
-    except AudioError as error:
-        return error
-    return result
-
-
 def _row(name: str, result: Recognition | AudioError) -> dict[str, Any]:
     if isinstance(result, AudioError):
         return {"audio": name, "error": str(result)}
     return {"audio": name, **result.as_dict()}
 
 
-def _tell(name: str, result: Recognition | AudioError, form: Format) -> None:
-    """Errors, and notes that the JSON does not hold, on stderr."""
-    if isinstance(result, AudioError):
-        typer.echo(f"error: {result}", err=True)
-    elif form is not Format.json:
-        for note in result.notes:
-            typer.echo(f"note: {name}: {note}", err=True)
-
-
-def _deliver(
-    name: str, result: Recognition, form: Format, output: Path | None, *, several: bool
-) -> None:
-    """One text on stdout or in a file; JSON on stdout waits for the others."""
-    if output is not None:
-        _file(output, name, form).write_text(_render(name, result, form) + "\n", "utf-8")
-    elif form is not Format.json:
-        tab = f"{name}\t" if form is Format.text and several else ""
-        typer.echo(tab + _render(name, result, form))
-
-
 def _render(name: str, result: Recognition, form: Format) -> str:
     if form is Format.json:
         return json.dumps(_row(name, result), ensure_ascii=False, indent=1)
     if form is Format.text:
-        return str(result.text)
+        return "\n".join(str(part.text) for part in result.segments or [result])
     from ..parts import captions
 
     text = captions.srt(result) if form is Format.srt else captions.vtt(result)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import attrs
 
-from .result import Recognition, Word, join_texts
+from .result import Recognition, Segment, Word, join_texts
+from .tokenizer import unspaced
 
 __all__ = ["Cue", "Layout", "cues", "srt", "vtt"]
 
@@ -43,12 +45,14 @@ class Cue:
 def cues(recognition: Recognition, layout: Layout | None = None) -> list[Cue]:
     """Cut a recognition into captions, in order and without overlap.
 
-    Without word times the whole text is one caption over the whole recording; without any text
-    there is none.
+    Without word times the whole text is one caption over the whole recording, or in segments of a
+    long one words are spread evenly; without any text there is none.
     """
     layout = layout or Layout()
     words = [word for word in recognition.words if word.text]
-    timed = [w for w in words if w.start is not None and w.end is not None]
+    if recognition.segments:
+        words = [word for segment in recognition.segments for word in _timed(segment)]
+    timed = [w for w in words if _has_times(w)]
     if not words or len(timed) < len(words):
         texts = [word.text for word in words] or (recognition.text or "").split()
         whole = Cue(0.0, recognition.duration or layout.longest, "\n".join(_lines(texts, layout)))
@@ -77,6 +81,29 @@ def vtt(recognition: Recognition, layout: Layout | None = None) -> str:
         for cue in cues(recognition, layout)
     ]
     return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _has_times(word: Word) -> bool:
+    return word.start is not None and word.end is not None
+
+
+def _timed(segment: Segment) -> list[Word]:
+    """Words of a segment; without times of their own they share its time by their columns."""
+    words = [word for word in segment.words if word.text]
+    if words and all(map(_has_times, words)):
+        return words
+    texts = [word.text for word in words] or _texts(segment.text or "")
+    until = list(itertools.accumulate(_columns(text) + 1 for text in texts))
+    share = (segment.end - segment.start) / max(until, default=1)
+    ends = [segment.start + columns * share for columns in until]
+    starts = [segment.start, *ends]
+    return [Word(text, *time) for text, *time in zip(texts, starts, ends, strict=False)]
+
+
+def _texts(text: str) -> list[str]:
+    """Words of a text; characters where a script has no spaces."""
+    parts = [list(part) if all(map(unspaced, part)) else [part] for part in text.split()]
+    return list(itertools.chain.from_iterable(parts))
 
 
 def _groups(words: Sequence[Word], layout: Layout) -> list[list[Word]]:

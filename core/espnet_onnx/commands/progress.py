@@ -1,0 +1,32 @@
+"""How far a long recording is done: a bar on stderr, where that is a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+__all__ = ["progress"]
+
+
+@contextlib.contextmanager
+def progress(name: str, duration: float) -> Iterator[Callable[[float], None]]:
+    """A function to tell how many seconds of a recording are done.
+
+    Args:
+        name: of the recording.
+        duration: its seconds.
+    """
+    if not sys.stderr.isatty():
+        yield lambda seconds: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # What is printed meanwhile goes above the bar, where both are on the terminal.
+    bar = Progress(
+        console=Console(file=sys.stderr), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
+    with bar:
+        task = bar.add_task(name, total=duration)
+        yield lambda seconds: bar.update(task, completed=seconds)
