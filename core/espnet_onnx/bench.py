@@ -42,13 +42,18 @@ class Side:
         name: how results call it.
         side: "bundle" or "espnet".
         path: the bundle, or the ESPnet model (folder, zip, tag).
-        precision: "fp32" or "int8"; on ESPnet int8 is its own `quantize_asr_model=True`.
+        precision: "fp32" or "int8"; on ESPnet int8 is its own `quantize_asr_model=True`, and
+            `quantize_lm=True`.
+        lm: of ESPnet's side, the language model as `export` takes it; a bundle holds its own.
+        ngram: likewise the n-gram model.
     """
 
     name: str
     side: str
     path: str
     precision: str = "fp32"
+    lm: str | None = None
+    ngram: str | None = None
 
 
 class Worker:
@@ -110,6 +115,8 @@ def worker(side: Side, threads: int, decoding: Mapping[str, Any]) -> Iterator[Wo
         "side": side.side,
         "bundle" if side.side == "bundle" else "model": side.path,
         "precision": side.precision,
+        "lm": side.lm,
+        "ngram": side.ngram,
         "threads": threads,
         "decoding": dict(decoding),
     }

@@ -76,14 +76,17 @@ def _espnet(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, 
     from espnet2.bin import asr_inference  # noqa: F401  (part of the imports, not of the load)
 
     from . import loader, sources
+    from .companions import Companions
     from .reference import Recogniser
 
     torch.set_num_threads(side["threads"])
     torch.set_grad_enabled(False)
     imported = resident_mb()
-    loaded = loader.load_model(sources.find(side["model"]), side.get("task"))
-    extra = {"quantize_asr_model": True} if side["precision"] == "int8" else {}
-    espnet = Recogniser(loaded, **side["decoding"], **extra)
+    source = sources.find(side["model"])
+    loaded = loader.load_model(source, side.get("task"))
+    companions = Companions.of(side.get("lm"), side.get("ngram"), source.extra).load()
+    extra = dict.fromkeys(("quantize_asr_model", "quantize_lm"), side["precision"] == "int8")
+    espnet = Recogniser(loaded, **companions.inference, **side["decoding"], **extra)
 
     def recognise(samples: Any) -> dict[str, Any]:
         answers = [espnet(samples[0])] if len(samples) == 1 else espnet.batch(samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import importlib_metadata
@@ -13,6 +13,7 @@ import importlib_metadata
 from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import Manifest, NodeEntry
+from .companions import Companions, Language
 from .errors import CheckFailed, DispatchError, InputError, ModelError
 from .graphs import GraphBuilder
 from .manager import Manager, log
@@ -55,6 +56,8 @@ def export(
     prefer: Sequence[str] = (),
     without: Sequence[str] = (),
     role: str | None = None,
+    lm: Language = None,
+    ngram: str | Path | Literal[False] | None = None,
     decoding: Mapping[str, Any] | None = None,
     keep_going: bool = False,
     keep_slower: bool = False,
@@ -74,6 +77,9 @@ def export(
         prefer: plugins that win where two claim the same component.
         without: plugins to leave out.
         role: export only the first component of this role, as a bundle of its own.
+        lm: language model to decode with: a folder, zip or tag, "CONFIG:FILE", or live; None
+            takes the one that a pack brings, False none.
+        ngram: n-gram model to decode with, an ARPA file or kenlm's binary; None and False likewise.
         decoding: search settings that become the bundle's defaults (`beam_size`, ...); None
             takes those of a live object, or ESPnet's own defaults.
         keep_going: keep graphs that fail parity; the manifest then names them.
@@ -93,8 +99,8 @@ def export(
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
-        loaded, name = _load(model, task, role, cache, manager)
-        claim = _claimed(loaded, role, manager)
+        loaded, companions, name = _load(model, lm, ngram, task, role, cache, manager)
+        claim = _claimed(loaded, companions, role, manager)
         search = _search(claim, model, decoding)
         builder = GraphBuilder(
             folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
@@ -114,42 +120,40 @@ def _known_precisions(precision: Sequence[str]) -> None:
 
 def _load(
     model: Any,
+    lm: Language,
+    ngram: str | Path | Literal[False] | None,
     task: str | None,
     role: str | None,
     cache: str | Path | None,
     manager: Manager,
-) -> tuple[loader.Loaded, str]:
-    """The live model and its name; what nobody claims is said before ESPnet builds anything."""
+) -> tuple[loader.Loaded, Companions, str]:
+    """The live models and a name; what nobody claims is said before ESPnet builds anything."""
     if not isinstance(model, str | Path):
-        _refuse_language_model(model)
-        return loader.from_live(model, task=task), type(model).__name__
+        companions = Companions.beside(model, lm, ngram).load()
+        return loader.from_live(model, task=task, lm=lm), companions, type(model).__name__
     if task is not None:
         loader.task_class(task)
     source = sources.find(model, cache=cache)
-    root, _ = components.root(source.config, base=source.folder, task=task)
+    wanted = role in (None, *Companions.NAMES)
+    companions = Companions.of(lm, ngram, source.extra if wanted else {})
+    helpers = companions.components(source.config)
+    root, _ = components.root(source.config, base=source.folder, task=task, companions=helpers)
     require(_subtree(resolve(root, manager), role))
-    if source.extra:
-        log.warning(
-            "%s: the bundle leaves out %s of the pack: it answers as ESPnet does without",
-            source.name,
-            ", ".join(sorted(source.extra)),
-        )
-    return loader.load_model(source, task), source.name
+    left = companions.left if wanted else sorted(source.extra)
+    if left:
+        log.warning("%s: the bundle leaves out %s of the pack", source.name, ", ".join(left))
+    return loader.load_model(source, task), companions.load(), source.name
 
 
-def _refuse_language_model(live: Any) -> None:
-    scorers = getattr(getattr(live, "beam_search", None), "scorers", {})
-    for name in ("lm", "ngram"):
-        if name in scorers:
-            raise InputError(
-                f"{type(live).__name__}: decodes with a scorer {name}, which a bundle cannot hold"
-                f" yet: make it without {name}_file"
-            )
-
-
-def _claimed(loaded: loader.Loaded, role: str | None, manager: Manager) -> Claim:
+def _claimed(
+    loaded: loader.Loaded, companions: Companions, role: str | None, manager: Manager
+) -> Claim:
     root, _ = components.root(
-        loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
+        loaded.config,
+        base=loaded.base,
+        module=loaded.model,
+        task=loaded.task,
+        companions=companions.components(loaded.config),
     )
     claim = _subtree(resolve(root, manager), role)
     require(claim)
@@ -166,7 +170,11 @@ def _search(claim: Claim, model: Any, decoding: Mapping[str, Any] | None) -> dic
         raise InputError(f"decoding: no setting is called {', '.join(unknown)}; there are: {have}")
     if not defaults:
         return {}
-    wanted = settings(model) if decoding is None else decoding
+    wanted = dict(settings(model) if decoding is None else decoding)
+    if decoding is None:
+        # A live search has weights of models that it does not have.
+        for name in set(Companions.NAMES) - set(claim.children):
+            wanted.pop(f"{name}_weight", None)
     return {**defaults, **{name: value for name, value in wanted.items() if name in defaults}}
 
 

@@ -142,7 +142,8 @@ def from_live(
             `train_args`), or a bare ESPnet model.
         config: a bare model's config.
         task: name of the ESPnet task; None decides by the object and its config.
-        lm: the language model of a live object that has one, whose config the object lost.
+        lm: the language model of a live object that has one, whose config the object lost; it
+            stays where it is. False does without.
         vocoder: likewise its vocoder.
 
     Raises:
@@ -200,7 +201,7 @@ def _refuse_lost(live: Any, lm: Any, vocoder: Any) -> None:
     if lm is None and (scorers.get("lm") is not None or getattr(search, "lm", None) is not None):
         raise ModelError(
             f"{type(live).__name__}: has a language model but no longer its config;"
-            " pass lm=CONFIG:FILE"
+            " pass lm=CONFIG:FILE (or lm=False to do without)"
         )
     if vocoder is None and isinstance(getattr(live, "vocoder", None), torch.nn.Module):
         raise ModelError(

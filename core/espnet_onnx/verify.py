@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from . import bundle as bundles
 from . import components, loader, sources
 from .bundle import NodeEntry
+from .companions import Companions, Language
 from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
@@ -68,6 +69,8 @@ def verify(
     inputs: Sequence[Any] = (),
     *,
     task: str | None = None,
+    lm: Language = None,
+    ngram: str | Path | Literal[False] | None = None,
     manager: Manager | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -80,6 +83,9 @@ def verify(
         against: the ESPnet model: folder, zip or zoo tag.
         inputs: what both sides recognise or translate, as the bundle's runtime reads it: files of
             recordings, texts, ...
+        task: the ESPnet task that loads the model; None decides by the config.
+        lm: the language model that the bundle was exported with; see `export.export`.
+        ngram: likewise the n-gram model.
         decoding: search settings for both sides.
 
     Raises:
@@ -91,8 +97,13 @@ def verify(
     manager = manager or Manager.load()
     source = sources.find(against)
     loaded = loader.load_model(source, task)
+    companions = Companions.of(lm, ngram, source.extra).load()
     root, _ = components.root(
-        loaded.config, base=loaded.base, module=loaded.model, task=loaded.task
+        loaded.config,
+        base=loaded.base,
+        module=loaded.model,
+        task=loaded.task,
+        companions=companions.components(loaded.config),
     )
     claim = resolve(root, manager)
     require(claim)
@@ -100,7 +111,14 @@ def verify(
     settings = {**manifest.decoding, **decoding}
     recordings = list(
         _recordings(
-            folder, manifest.precisions, loaded, inputs, settings, manager, threads, progress
+            folder,
+            manifest.precisions,
+            lambda settings: Recogniser(loaded, **companions.inference, **settings),
+            inputs,
+            settings,
+            manager,
+            threads,
+            progress,
         )
     )
     return Verified(graphs, recordings)
@@ -142,7 +160,7 @@ def _shape(kind: str, children: Mapping[str, Any]) -> str:
 def _recordings(
     folder: Path,
     precisions: Sequence[str],
-    loaded: loader.Loaded,
+    reference: Callable[[dict[str, Any]], Recogniser],
     inputs: Sequence[Any],
     settings: dict[str, Any],
     manager: Manager,
@@ -151,7 +169,7 @@ def _recordings(
 ) -> Iterator[RecordingCheck]:
     if not inputs:
         return
-    espnet = Recogniser(loaded, **settings)
+    espnet = reference(settings)
     # As this ESPnet can: 202511 knows no window of CTC scores. It may search more than we do.
     ours = {k: v for k, v in followed(espnet.speech2text).items() if k in settings}
     settings = {**settings, **ours}

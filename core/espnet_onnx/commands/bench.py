@@ -23,6 +23,8 @@ def bench(
         ..., metavar="INPUT", help="Audio files; each is timed on its own."
     ),
     against: str | None = typer.Option(None, help="ESPnet model to compare with."),
+    lm: str | None = typer.Option(None, help="Its language model, as for export."),
+    ngram: str | None = typer.Option(None, help="Its n-gram model, as for export."),
     precision: str | None = typer.Option(None, help="fp32, int8 or both; default all there are."),
     threads: int = typer.Option(2, help="Threads of every side."),
     rounds: int = typer.Option(7, help="Timed rounds, after two to warm up."),
@@ -49,7 +51,11 @@ def bench(
         from .export import require_extra
 
         require_extra()
-        sides = [library.Side("espnet", "espnet", against), *sides]
+        # What the bundle was made without, ESPnet does not decode with either.
+        helpers = {"lm": lm, "ngram": ngram}
+        own = manifest.tree.children
+        helpers = {n: "none" if v is None and n not in own else v for n, v in helpers.items()}
+        sides = [library.Side("espnet", "espnet", against, **helpers), *sides]
     with steps() as progress:
         result = library.bench(
             sides,

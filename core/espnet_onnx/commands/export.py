@@ -25,6 +25,10 @@ def export(
     prefer: list[str] = Prefer,
     without: list[str] = Without,
     role: str | None = typer.Option(None, help="Export only the component of this role."),
+    lm: str | None = typer.Option(
+        None, help="Language model: folder, zip, tag or CONFIG:FILE; none leaves a pack's out."
+    ),
+    ngram: str | None = typer.Option(None, help="N-gram model: ARPA file or kenlm binary."),
     keep_going: bool = typer.Option(
         False, "--keep-going", help="Keep graphs that fail parity; exit 1 all the same."
     ),
@@ -51,6 +55,8 @@ def export(
             prefer=prefer,
             without=without,
             role=role,
+            lm=lm,
+            ngram=ngram,
             keep_going=keep_going,
             keep_slower=keep_slower,
             overwrite=overwrite,

@@ -26,6 +26,8 @@ def verify(
     ),
     against: str = typer.Option(..., help="The ESPnet model: folder, zip or zoo tag."),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
+    lm: str | None = typer.Option(None, help="Language model of the bundle, as for export."),
+    ngram: str | None = typer.Option(None, help="N-gram model of the bundle, as for export."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = Json,
@@ -37,7 +39,15 @@ def verify(
         from .. import verify as library
 
         result = library.verify(
-            bundle, against, inputs or (), task=task, threads=threads, progress=progress, **decoding
+            bundle,
+            against,
+            inputs or (),
+            task=task,
+            lm=lm,
+            ngram=ngram,
+            threads=threads,
+            progress=progress,
+            **decoding,
         )
     if as_json:
         print_json({"passed": result.passed, **attrs.asdict(result)})

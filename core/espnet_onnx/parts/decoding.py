@@ -61,6 +61,8 @@ class Decoding:
         ctc_weight: weight of CTC; the attention decoder gets the rest. 0 or 1 leave one out.
         lm_weight: weight of the language model.
         ngram_weight: weight of the n-gram model.
+        rescoring_weight: of the language model in a second pass over the `nbest` hypotheses, for a
+            search without it (`lm_weight` 0); 0 is no second pass. ESPnet has none.
         penalty: added for every token, so positive values favour longer results.
         maxlenratio: most tokens, as a share of the encoder frames; 0 ends when nothing better
             can follow; a negative value is minus that number of tokens.
@@ -80,6 +82,7 @@ class Decoding:
     ctc_weight: float = attrs.field(default=0.5, validator=_share)
     lm_weight: float = attrs.field(default=1.0, validator=_finite)
     ngram_weight: float = attrs.field(default=0.9, validator=_finite)
+    rescoring_weight: float = attrs.field(default=0.0, validator=_finite)
     penalty: float = attrs.field(default=0.0, validator=_finite)
     maxlenratio: float = attrs.field(default=0.0, validator=_longest)
     minlenratio: float = attrs.field(default=0.0, validator=_finite)

@@ -6,7 +6,7 @@ Shapes: B utterances, T frames, D width, V tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -19,6 +19,7 @@ from .ctc_beam import ctc_beam
 from .ctc_greedy import ctc_greedy
 from .decoding import Decoding
 from .hypothesis import Hypothesis
+from .rescoring import rescore
 from .result import Recognition, time_tokens, time_words
 from .search import BeamSearch
 from .tokenizer import Tokenizer
@@ -43,20 +44,27 @@ class Transcript:
 
     def recognition(self, tokenizer: Tokenizer, audio: Audio) -> Recognition:
         """The result for one recording, its tokens timed by CTC alignment."""
+        best = self.untimed(tokenizer)
+        times = self._times(best, tokenizer, audio.duration)
+        notes = (*audio.notes, *best.notes)
+        return attrs.evolve(best, notes=notes, duration=audio.duration, **times)
+
+    def untimed(self, tokenizer: Tokenizer) -> Recognition:
+        """The result for what has no duration, such as a text."""
         nbest = tuple(self._plain(hypothesis, tokenizer) for hypothesis in self.hypotheses)
         if not nbest:
-            notes = (*audio.notes, "no hypothesis reached minlenratio")
-            return Recognition("", score=float("-inf"), notes=notes, duration=audio.duration)
-        best = nbest[0]
+            notes = ("no hypothesis reached minlenratio",)
+            return Recognition("", score=float("-inf"), notes=notes)
         inter = {n: tuple(tokenizer.ids2tokens(ids)) for n, ids in self.intermediate.items()}
-        return attrs.evolve(
-            best,
-            nbest=nbest,
-            notes=audio.notes,
-            duration=audio.duration,
-            intermediate=inter,
-            **self._times(best, tokenizer, audio.duration),
-        )
+        return attrs.evolve(nbest[0], nbest=nbest, intermediate=inter)
+
+    def without(self, *tokens: int) -> Self:
+        """The same without some tokens, which a hypothesis may hold where a search cut it off."""
+        kept = [
+            attrs.evolve(h, tokens=tuple(t for t in h.tokens if t not in tokens))
+            for h in self.hypotheses
+        ]
+        return attrs.evolve(self, hypotheses=kept)
 
     def _plain(self, hypothesis: Hypothesis, tokenizer: Tokenizer) -> Recognition:
         # `Speech2Text._hyps_to_results` drops id 0, whatever the blank's id is.
@@ -84,7 +92,7 @@ class Searcher:
     """Finds the best token sequences for encoder output.
 
     Attributes:
-        scorers: `decoder` and, later, `lm`; empty for a CTC-only model.
+        scorers: `decoder`, `lm`, `ngram`, those that there are.
     """
 
     scorers: Mapping[str, Scorer]
@@ -104,11 +112,29 @@ class Searcher:
             raise InputError("this model has no CTC: use ctc_weight=0 and search=beam")
         if "decoder" not in self.scorers and settings.search == "beam" and settings.ctc_weight < 1:
             raise InputError("this model has no attention decoder: use ctc_weight=1")
+        for name in ("lm_weight", "ngram_weight", "rescoring_weight"):
+            self._check_weight(name, getattr(settings, name))
+        if settings.rescoring_weight != 0 and settings.lm_weight != 0:
+            raise InputError(
+                f"rescoring_weight={settings.rescoring_weight} counts the language model twice, as "
+                f"the search has it: set lm_weight=0, or rescoring_weight=0"
+            )
+
+    def _check_weight(self, name: str, weight: float) -> None:
+        """Refuse a weight that somebody set for a model that is not there."""
+        scorer = "ngram" if name == "ngram_weight" else "lm"
+        unset = (0.0, getattr(Decoding(), name))
+        if scorer not in self.scorers and weight not in unset:
+            what = "an n-gram model" if scorer == "ngram" else "a language model"
+            raise InputError(
+                f"{name}={weight} needs {what}, which this bundle lacks: leave it out, or export "
+                f"the model with --{scorer}"
+            )
 
     def __call__(self, encoded: Encoded, settings: Decoding) -> list[Transcript]:
         """Decode a batch of encoder output."""
         log_probs = None if self.ctc is None else self.ctc(encoded.out)
-        nbests = self._nbests(encoded, log_probs, settings)
+        nbests = self._rescored(self._nbests(encoded, log_probs, settings), settings)
         inter = self._intermediate(encoded)
         return [
             Transcript(
@@ -148,6 +174,14 @@ class Searcher:
             blank=self.blank,
         )
         return search(encoded.out, encoded.lengths, log_probs)
+
+    def _rescored(
+        self, nbests: list[list[Hypothesis]], settings: Decoding
+    ) -> list[list[Hypothesis]]:
+        weight, lm = settings.rescoring_weight, self.scorers.get("lm")
+        if weight == 0 or lm is None:
+            return nbests
+        return [rescore(nbest, lm, weight, sos=self.sos, eos=self.eos) for nbest in nbests]
 
     def _by_ctc(
         self, log_probs: Array, lengths: Array, settings: Decoding

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from espnet_onnx.errors import BundleError
+from espnet_onnx.errors import BundleError, one_line
 from espnet_onnx.types import Array
 
 __all__ = ["NgramScorer"]
@@ -38,11 +38,14 @@ class NgramScorer:
         self._kenlm = _kenlm()
         self._words = ["</s>" if token == "<eos>" else token for token in token_list]
         self._scores: dict[Any, Array] = {}
+        config = self._kenlm.Config()
+        config.show_progress, config.arpa_complain = False, self._kenlm.ARPALoadComplain.NONE
         try:
-            self._model = self._kenlm.LanguageModel(str(path))
+            self._model = self._kenlm.LanguageModel(str(path), config)
         except OSError as error:
+            reason = one_line(error)
             raise BundleError(
-                f"{path.name}: kenlm cannot read it ({error}): export again"
+                f"{path.name}: kenlm cannot read it ({reason}): export the model again"
             ) from None
 
     def start(self, encoder_out: Array, lengths: Array) -> Array:
