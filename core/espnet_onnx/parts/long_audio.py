@@ -43,7 +43,10 @@ _SHORTEST = 0.5
 
 
 class Recogniser(Protocol):
-    """What takes pieces; `parts.recognizer.Recognizer` for one."""
+    """What takes pieces; `parts.recognizer.Recognizer` for one.
+
+    One whose pieces cannot be joined says why in an attribute `whole_only`.
+    """
 
     tokenizer: Tokenizer
 
@@ -198,11 +201,13 @@ def segments(
 
     Raises:
         AudioError: the recording cannot be read; of what comes late in it, when that is reached.
-        InputError: a setting that cannot be used, or a model that takes no waveform.
+        InputError: a setting that cannot be used, or a model that takes no waveform or no pieces.
     """
     rate = asr.sample_rate
     if rate is None:
         raise InputError("this model takes features, which cannot be cut: use long=off")
+    if reason := getattr(asr, "whole_only", None):
+        raise InputError(f"{reason}: use long=off")
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: give 1 or more")
     cutting = cutting or Cutting()

@@ -6,7 +6,7 @@ Shapes: B utterances, S samples, T frames, D width, V tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, Self
 
 import attrs
 import numpy as np
@@ -17,15 +17,36 @@ from ..types import Array, Node
 from .audio import Audio, read_audio
 from .batch import buckets, in_order, pad
 from .decoding import Decoding
+from .encoding import joined, portions
 from .long_audio import Segments, segments, split_options, transcribe
 from .result import Recognition
 from .tokenizer import Tokenizer, build_tokenizer
 from .transcript import Searcher, Transcript
 
-__all__ = ["Recognizer"]
+__all__ = ["Recognizer", "Search"]
 
 # Ready features do not say how many of them make a second; ESPnet's recipes make so many.
 FEATURE_RATE = 100
+# Seconds of audio that the encoder sees at once, unless a single recording is longer.
+AT_ONCE = 45.0
+
+
+class Search(Protocol):
+    """What finds tokens in encoder output, by settings of an attrs class of its own."""
+
+    @property
+    def sos(self) -> int:
+        """What ESPnet puts before a result."""
+
+    @property
+    def eos(self) -> int:
+        """What ESPnet puts behind a result."""
+
+    def check(self, settings: Any) -> None:
+        """Refuse settings that this model cannot follow; raises InputError."""
+
+    def __call__(self, encoded: Encoded, settings: Any) -> list[Transcript]:
+        """Decode a batch of encoder output."""
 
 
 @attrs.define
@@ -34,36 +55,40 @@ class Recognizer:
 
     Attributes:
         sample_rate: what audio is resampled to; None where the model takes features.
-        decoding: search settings; keyword arguments of a call replace them for that call.
+        decoding: search settings, `Decoding` or the attrs class that another `searcher` reads;
+            keyword arguments of a call replace them for that call.
     """
 
     tokenizer: Tokenizer
-    searcher: Searcher
+    searcher: Search
     encoder: Encoder
-    decoding: Decoding
+    decoding: Any
     frontend: Frontend | None = None
     before: Sequence[Transform] = ()
     after: Sequence[Transform] = ()
 
     @classmethod
-    def from_node(cls, node: Node, children: Mapping[str, Any]) -> Recognizer:
-        """The recogniser of a bundle's root node."""
+    def from_node(
+        cls,
+        node: Node,
+        children: Mapping[str, Any],
+        searcher: Search | None = None,
+        settings: type[Any] = Decoding,
+    ) -> Self:
+        """The recogniser of a bundle's root node.
+
+        Args:
+            node: the root; its config is that of `recognition.recognition_config`.
+            children: its built children.
+            searcher: None for `Searcher`, with the children `decoder`, `lm`, `ngram` and `ctc`.
+            settings: the attrs class of what `searcher` reads.
+        """
         config = node.config
         tokenizer = build_tokenizer(
             {"token_type": config["token_type"], "token_list": config["token_list"]}, node.files
         )
-        names = ("decoder", "lm", "ngram")
-        scorers: dict[str, Scorer] = {n: children[n] for n in names if n in children}
-        ctc: CTC | None = children.get("ctc")
-        searcher = Searcher(
-            scorers,
-            ctc,
-            config["sos"],
-            config["eos"],
-            config["blank"],
-            len(config["token_list"]),
-        )
-        decoding = Decoding(**_known(config.get("decoding", {})))
+        searcher = searcher or _searcher(config, children)
+        decoding = settings(**_known(config.get("decoding", {}), settings))
         searcher.check(decoding)
         return cls(
             tokenizer,
@@ -109,7 +134,7 @@ class Recognizer:
 
         Each result is what the recording gives when recognised alone.
         """
-        settings = attrs.evolve(self.decoding, **_known(decoding))
+        settings = attrs.evolve(self.decoding, **_known(decoding, type(self.decoding)))
         self.searcher.check(settings)
         inputs = [self._read(audio, sample_rate) for audio in audios]
         groups = buckets([len(i.samples) for i in inputs], batch_size)
@@ -140,6 +165,11 @@ class Recognizer:
         Raises:
             AudioError: one is too short for the frontend or the encoder.
         """
+        most = int(AT_ONCE * (self.sample_rate or FEATURE_RATE))
+        runs = portions([len(array) for array in inputs], most)
+        return joined([self._encode(inputs[run]) for run in runs])
+
+    def _encode(self, inputs: Sequence[Array]) -> Encoded:
         feats, lengths = _stack(inputs)
         if self.frontend is not None:
             feats, lengths = self.frontend(feats, lengths)
@@ -156,12 +186,18 @@ class Recognizer:
             out, lengths = transform(out, lengths)
         return attrs.evolve(encoded, out=out, lengths=lengths)
 
+    def read(self, audio: Any) -> tuple[Array, ...]:
+        """What ESPnet's own inference takes for a recording, in the order of its arguments."""
+        return (self._read(audio, None).samples,)
+
     def self_check(self) -> str | None:
         """Recognise two seconds of noise; a problem, or None. Features have no known width."""
         if self.frontend is None:
             return None
         noise = np.random.default_rng(0).normal(0, 0.1, 2 * self.frontend.sample_rate)
-        result = self(noise.astype(np.float32), maxlenratio=-3, beam_size=2)
+        quick = {"maxlenratio": -3, "beam_size": 2}
+        quick = {name: value for name, value in quick.items() if hasattr(self.decoding, name)}
+        result = self(noise.astype(np.float32), **quick)
         return None if np.isfinite(result.score) else f"score {result.score} of noise"
 
     def _read(self, audio: Any, sample_rate: int | None) -> Audio:
@@ -176,21 +212,25 @@ class Recognizer:
             )
         return read
 
-    def _decode(self, inputs: Sequence[Audio], settings: Decoding) -> list[Recognition]:
+    def _decode(self, inputs: Sequence[Audio], settings: Any) -> list[Recognition]:
         try:
-            encoded = self.encode([i.samples for i in inputs])
+            encoded = self.heard(inputs)
         except AudioError as error:
             # What is wrong here is always the length.
             shortest = min(inputs, key=lambda i: len(i.samples))
             raise AudioError(f"{shortest.name}: {error}") from None
-        transcripts = self.searcher(encoded, settings)
-        return [
-            self._result(audio, transcript)
-            for audio, transcript in zip(inputs, transcripts, strict=True)
-        ]
+        return self.results(inputs, self.searcher(encoded, settings))
 
-    def _result(self, audio: Audio, transcript: Transcript) -> Recognition:
-        return transcript.recognition(self.tokenizer, audio)
+    def heard(self, inputs: Sequence[Audio]) -> Encoded:
+        """What the search sees of recordings; a model that reads more than audio adds it here."""
+        return self.encode([i.samples for i in inputs])
+
+    def results(
+        self, audios: Sequence[Audio], transcripts: Sequence[Transcript]
+    ) -> list[Recognition]:
+        """One result for every recording, of what the search found in its encoder output."""
+        pairs = zip(audios, transcripts, strict=True)
+        return [transcript.recognition(self.tokenizer, audio) for audio, transcript in pairs]
 
 
 def _stack(inputs: Sequence[Array]) -> tuple[Array, Array]:
@@ -211,8 +251,17 @@ def _features(array: Any) -> Audio:
     return Audio(features.astype(np.float32), FEATURE_RATE, (note,), "features")
 
 
-def _known(decoding: Mapping[str, Any]) -> Mapping[str, Any]:
-    names = [a.name for a in attrs.fields(Decoding)]
+def _searcher(config: Mapping[str, Any], children: Mapping[str, Any]) -> Searcher:
+    names = ("decoder", "lm", "ngram")
+    scorers: dict[str, Scorer] = {n: children[n] for n in names if n in children}
+    ctc: CTC | None = children.get("ctc")
+    return Searcher(
+        scorers, ctc, config["sos"], config["eos"], config["blank"], len(config["token_list"])
+    )
+
+
+def _known(decoding: Mapping[str, Any], settings: type[Any]) -> Mapping[str, Any]:
+    names = [a.name for a in attrs.fields(settings)]
     for name in decoding:
         if name not in names:
             raise InputError(f"no search setting is called {name!r}: there are {', '.join(names)}")
