@@ -13,7 +13,17 @@ import attrs
 
 from .types import Array
 
-__all__ = ["CTC", "Encoded", "Encoder", "Frontend", "Scorer", "Session", "Transform"]
+__all__ = [
+    "CTC",
+    "Encoded",
+    "Encoder",
+    "Frontend",
+    "GrowingScorer",
+    "Scorer",
+    "Session",
+    "StreamingEncoder",
+    "Transform",
+]
 
 
 class Session(Protocol):
@@ -75,6 +85,32 @@ class Encoder(Protocol):
         """(B, T, D) features, or (B, T) int64 tokens, and lengths -> Encoded."""
 
 
+class StreamingEncoder(Encoder, Protocol):
+    """Role `encoder`, of one that also encodes while the recording comes in.
+
+    A state is never written to, and its size does not grow with the recording.
+    """
+
+    def start(self) -> Any:
+        """The state before the first feature."""
+
+    def push(self, state: Any, feats: Array, last: bool) -> tuple[Array, Any]:
+        """Encode more features.
+
+        Args:
+            state: what `start` or the last `push` returned.
+            feats: (B, T, D), any number of frames.
+            last: no more will come.
+
+        Returns:
+            (B, T', D'), the encoder output that is now known and was not before, T' often 0; and
+            the next state.
+
+        Raises:
+            AudioError: the recording ends before the encoder's shortest input.
+        """
+
+
 class CTC(Protocol):
     """Role `ctc`."""
 
@@ -91,6 +127,9 @@ class Scorer(Protocol):
     keeps what it computed for a token once and remembers for every hypothesis where its tokens
     are (`parts.slot_cache`), instead of copying a cache a hypothesis. `score` may write into the
     caches of the state it gets; an older state stays usable.
+
+    A scorer that also has `keep(state, utterances)`, the state of these utterances (int64, in
+    rising order) alone, need not score those of a batch that have ended.
     """
 
     def start(self, encoder_out: Array, lengths: Array) -> Any:
@@ -117,4 +156,20 @@ class Scorer(Protocol):
 
         Returns:
             log_probs (B, H, V) float32 and the new state.
+        """
+
+
+class GrowingScorer(Scorer, Protocol):
+    """A scorer whose encoder output comes piece by piece, as a streaming search asks of `decoder`.
+
+    What an earlier token was computed from stays as it was: only tokens to come see the new frames.
+    """
+
+    def extend(self, state: Any, encoder_out: Array, keep: int | None) -> Any:
+        """The state of the same hypotheses over more encoder output.
+
+        Args:
+            state: what `start`, `score` or `extend` returned; stays usable.
+            encoder_out: (B, T, D) the frames that follow, none of them padding.
+            keep: how many of the frames before, the latest, are seen from now on; None for all.
         """

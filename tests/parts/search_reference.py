@@ -65,6 +65,10 @@ class TorchScorer:
             ]
         return torch.stack(scores).numpy(), (memory, tokens)
 
+    def keep(self, state: Any, utterances: Array) -> Any:
+        memory, tokens = state
+        return [memory[u] for u in utterances], tokens[utterances]
+
 
 class FixedCTC:
     """A CTC head that answers with given posteriors."""

@@ -100,6 +100,32 @@ def test_batch_equals_each_utterance_alone() -> None:
         assert [h.score for h in alone] == pytest.approx([h.score for h in together[b]])
 
 
+class Keeping(Bigram):
+    """Counts the utterances it is asked about."""
+
+    scored = 0
+
+    def score(self, tokens: Array, state: Any, parents: Array) -> tuple[Array, Any]:
+        self.scored += len(tokens)
+        return super().score(tokens, state, parents)
+
+    def keep(self, state: Any, utterances: Array) -> Any:
+        return state[utterances]
+
+
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.4])
+def test_utterances_that_ended_are_left_out(ctc_weight: float) -> None:
+    frames = (2, 12, 3, 2, 8)
+    log_probs = _posteriors(3, len(frames), max(frames))
+    options = {"ctc_weight": ctc_weight, "maxlenratio": 1.0}
+    keeping = Keeping(0, eos_bias=-9.0)
+    without = _search(frames, {"decoder": Bigram(0, eos_bias=-9.0)}, log_probs, **options)
+
+    assert _search(frames, {"decoder": keeping}, log_probs, **options) == without
+    # all five for the two steps that the shortest take, then those three that go on, and so forth
+    assert keeping.scored == 2 * 5 + 3 + 5 * 2 + 4 * 1
+
+
 def test_blank_is_never_chosen_however_wide_the_beam() -> None:
     (found,) = _search((3,), None, _posteriors(4, 1, 3), ctc_weight=0.5, beam_size=50, nbest=50)
     assert len(found) > 10

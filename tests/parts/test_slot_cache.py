@@ -84,3 +84,13 @@ def test_an_older_state_gets_a_copy() -> None:
     fork.write(rows([[5, 6]]))
     assert tags(cache, np.array([[[2, 3]]])).tolist() == [[[3, 4]]]
     assert tags(fork, ancestors).tolist() == [[[1], [2]]]
+
+
+def test_a_pool_of_some_utterances() -> None:
+    cache = empty(3)
+    cache.write(rows([[1], [2], [3]]))
+    kept = cache.keep(np.array([0, 2]))
+    assert tags(kept, np.zeros((2, 1, 1), np.int64)).ravel().tolist() == [1, 3]
+    kept.write(rows([[4], [5]]))
+    assert (kept.used, cache.used) == (2, 1)
+    assert tags(kept, np.ones((2, 1, 1), np.int64)).ravel().tolist() == [4, 5]

@@ -11,6 +11,8 @@ phi[j + 1] that ends in blank need not be kept beside it.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from ..types import Array
@@ -71,6 +73,12 @@ class CTCPrefixScorer:
             columns: (K,) the column of `ids` that prolongs it.
         """
         self._utterances[utterance].select(parents, columns)
+
+    def keep(self, utterances: Array) -> CTCPrefixScorer:
+        """A scorer of some of the utterances, which take their hypotheses along."""
+        kept = copy.copy(self)
+        kept._utterances = [self._utterances[u] for u in utterances]
+        return kept
 
 
 class _Prefixes:

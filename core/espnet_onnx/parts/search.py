@@ -23,12 +23,18 @@ from .hypothesis import Hypothesis
 __all__ = ["BeamSearch"]
 
 _PRE_BEAM = 1.5  # candidates that CTC scores, in beam sizes
+# While more than this share of a batch still grows, moving it together costs more than it saves.
+_BUSY = 0.75
 
 
 @attrs.define
 class _Running:
-    """Hypotheses that still grow; slots beyond `counts` are fillers with score -inf."""
+    """Hypotheses that still grow; slots beyond `counts` are fillers with score -inf.
 
+    `utterances` (B,) are their places in the batch that the search was given.
+    """
+
+    utterances: Array
     tokens: Array  # (B, H, U)
     parents: Array  # (B, H)
     scores: Array  # (B, H)
@@ -143,16 +149,36 @@ class BeamSearch:
         for step in range(int(longest.max(initial=0))):
             candidates = self._score(running)
             grown, columns = self._prune(running, candidates)
-            last = np.equal(step, longest - 1)
-            self._collect(grown, ended, last, np.less_equal(shortest, step))
+            here = running.utterances
+            own = [ended[u] for u in here]
+            last = np.equal(step, longest[here] - 1)
+            self._collect(grown, own, last, np.less_equal(shortest[here], step))
             alive = (grown.scores > -np.inf) & (grown.tokens[..., -1] != self._eos)
             alive &= ~last[:, None]
             if decoding.maxlenratio == 0:
-                alive &= ~np.array([e.is_final(step) for e in ended])[:, None]
+                alive &= ~np.array([e.is_final(step) for e in own])[:, None]
             if not alive.any():
                 break
-            running = _keep(grown, columns, alive)
+            running = self._without_done(_keep(grown, columns, alive))
         return ended
+
+    def _without_done(self, running: _Running) -> _Running:
+        """Only the utterances that still grow, once many do not and every scorer can tell apart."""
+        busy = np.flatnonzero(running.counts)
+        movable = all(hasattr(scorer, "keep") for scorer in self._scorers.values())
+        if not movable or len(busy) > _BUSY * len(running.counts):
+            return running
+        return attrs.evolve(
+            running,
+            utterances=running.utterances[busy],
+            tokens=running.tokens[busy],
+            parents=running.parents[busy],
+            scores=running.scores[busy],
+            parts={name: part[busy] for name, part in running.parts.items()},
+            counts=running.counts[busy],
+            states={k: self._scorers[k].keep(v, busy) for k, v in running.states.items()},
+            ctc=None if running.ctc is None else running.ctc.keep(busy),
+        )
 
     def _start(
         self, encoder_out: Array, lengths: Array, ctc_log_probs: Array | None, wanted: Array
@@ -173,6 +199,7 @@ class BeamSearch:
         if self._decoding.penalty != 0:
             names.append("length_bonus")
         return _Running(
+            utterances=np.arange(len(lengths)),
             tokens=np.full((*shape, 1), self._sos, dtype=np.int64),
             parents=np.zeros(shape, dtype=np.int64),
             scores=np.where(wanted[:, None], 0.0, -np.inf),

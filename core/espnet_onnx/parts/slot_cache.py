@@ -81,6 +81,10 @@ class SlotCache:
         self.used = end
         return new
 
+    def keep(self, utterances: Array) -> SlotCache:
+        """A pool of these utterances alone."""
+        return SlotCache({name: pool[utterances] for name, pool in self.slots.items()}, self.used)
+
     def _compact(self, beams: int, ancestors: Array) -> tuple[SlotCache, Array]:
         live = [np.unique(own) for own in ancestors]
         used = max(len(own) for own in live)

@@ -72,6 +72,25 @@ class TransformerDecoderScorer:
         ancestors = np.concatenate([ancestors, own[:, :, None]], axis=2)
         return log_probs, DecoderState(state.memory, cache, ancestors, cache.used)
 
+    def keep(self, state: DecoderState, utterances: Array) -> DecoderState:
+        """The state of some of its utterances."""
+        memory = {name: array[utterances] for name, array in state.memory.items()}
+        cache, ancestors = state.cache.keep(utterances), state.ancestors[utterances]
+        return DecoderState(memory, cache, ancestors, state.used)
+
+    def extend(self, state: DecoderState, encoder_out: Array, keep: int | None) -> DecoderState:
+        """The same hypotheses over (B, T, D) more encoder output; see `roles.GrowingScorer`."""
+        memory, size = dict(state.memory), 0
+        for name, new in zip(self._memories, self._memory(encoder_out=encoder_out), strict=True):
+            axis = list(self._step.inputs[name]).index("encoder_frames")
+            old = memory[name]
+            if keep is not None:
+                old = old.take(np.arange(max(0, old.shape[axis] - keep), old.shape[axis]), axis)
+            memory[name] = np.concatenate((old, new), axis)
+            size = memory[name].shape[axis]
+        memory["encoder_out_lengths"] = np.full(len(encoder_out), size, np.int64)
+        return attrs.evolve(state, memory=memory)
+
 
 def build_decoder(
     node: Node, children: Mapping[str, Any], open_session: Callable[[str], Session]
