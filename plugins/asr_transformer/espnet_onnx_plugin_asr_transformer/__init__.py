@@ -13,6 +13,7 @@ from . import (
     ctc_claim,
     decoder_claim,
     encoder_claim,
+    length_adaptor_claim,
     multiconv_claim,
     root_claim,
 )
@@ -25,6 +26,7 @@ KINDS = (
     *multiconv_claim.KINDS,
     *decoder_claim.KINDS,
     *ctc_claim.KINDS,
+    *length_adaptor_claim.KINDS,
 )
 
 CLAIMS = (
@@ -34,12 +36,13 @@ CLAIMS = (
     multiconv_claim.claim_multiconv,
     decoder_claim.claim_decoder,
     ctc_claim.claim_ctc,
+    length_adaptor_claim.claim_length_adaptor,
 )
 
 
 @eo.hookimpl
 def split_modules(component: eo.Component) -> eo.Part | eo.Declined | None:
-    """Claim asr models, their encoders, transformer decoders, and CTC."""
+    """Claim asr models, their encoders, length adaptors, transformer decoders, and CTC."""
     for claim in CLAIMS:
         answer = claim(component)
         if answer is not None:
@@ -64,6 +67,10 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
         from .decoder_export import decoder_graphs
 
         return decoder_graphs(component, part)
+    if component.role == "postencoder":
+        from .length_adaptor_export import length_adaptor_graphs
+
+        return length_adaptor_graphs(component, part)
     from .ctc_export import ctc_graphs
 
     return ctc_graphs(component, part)
@@ -84,6 +91,7 @@ def build_runtime(
         (multiconv_claim, _build_encoder),
         (decoder_claim, _build_decoder),
         (ctc_claim, _build_ctc),
+        (length_adaptor_claim, _build_length_adaptor),
     ):
         if node.kind in module.KINDS:
             return build(node, children, open_session)
@@ -106,3 +114,9 @@ def _build_ctc(*arguments: Any) -> Any:
     from .ctc_runtime import build_ctc
 
     return build_ctc(*arguments)
+
+
+def _build_length_adaptor(*arguments: Any) -> Any:
+    from .length_adaptor_runtime import build_length_adaptor
+
+    return build_length_adaptor(*arguments)

@@ -47,7 +47,13 @@ MODELS = (
     ),
     TinyModel(
         "transformer",
-        {**_BASE, "encoder": "transformer", "encoder_conf": {**_ENCODER, "num_blocks": 2}},
+        {
+            **_BASE,
+            "encoder": "transformer",
+            "encoder_conf": {**_ENCODER, "num_blocks": 2},
+            "postencoder": "length_adaptor",
+            "postencoder_conf": {"length_adaptor_n_layers": 1},
+        },
     ),
     TinyModel(
         "branchformer",
