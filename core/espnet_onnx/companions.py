@@ -143,7 +143,9 @@ def _pairs(text: str) -> Iterator[tuple[Path, Path]]:
 def _named(config: Path, weights: Path) -> Source:
     for path in (config, weights):
         if not path.is_file():
-            raise ModelError(f"{path}: no such file, which the language model needs: check the name")
+            raise ModelError(
+                f"{path}: no such file, which the language model needs: check the name"
+            )
     return attrs.evolve(sources.find(config), weights=weights)
 
 

@@ -2,6 +2,7 @@
 
     python recipes/digits/train.py CONFIG WORK
 
+A config that names `lm` trains a language model on the transcripts, for decoding with the others.
 Feature statistics go to WORK/stats, the trainer's files to WORK/exp/NAME, NAME being the config's;
 the model appears as WORK/NAME.zip, ESPnet's own pack, and unpacked as WORK/models/NAME.
 """
@@ -19,12 +20,15 @@ from typing import Any
 import torch
 from espnet2.main_funcs.pack_funcs import pack
 from espnet2.tasks.asr import ASRTask
+from espnet2.tasks.lm import LMTask
 
 from espnet_onnx.checkpoint import load_state
+from espnet_onnx.configs import read_yaml
 
-__all__ = ["collect_command", "main", "train_command"]
+__all__ = ["collect_command", "language_model_command", "main", "train_command"]
 
 STATS = Path("stats")
+TOKENS = ["--token_type=bpe", "--bpemodel=bpe.model", "--token_list=tokens.txt"]
 
 
 def _common(config: str) -> list[str]:
@@ -33,10 +37,9 @@ def _common(config: str) -> list[str]:
         for split in ("train", "valid")
         for name in (f"data/{split}/wav.scp,speech,sound", f"data/{split}/text,text,text")
     ]
-    tokens = ["--token_type=bpe", "--bpemodel=bpe.model", "--token_list=tokens.txt"]
     # Error rates while training would need the package editdistance.
     quiet = ["--model_conf=report_cer=false", "--model_conf=report_wer=false"]
-    return [f"--config={config}", "--use_preprocessor=true", *quiet, *tokens, *data]
+    return [f"--config={config}", "--use_preprocessor=true", *quiet, *TOKENS, *data]
 
 
 def collect_command(config: str) -> list[str]:
@@ -58,20 +61,44 @@ def train_command(config: str) -> list[str]:
     ]
 
 
+def language_model_command(config: str) -> list[str]:
+    """What asr.sh's stage 7 asks of `espnet2.bin.lm_train`, on transcripts instead of a corpus."""
+    data = [
+        option
+        for split in ("train", "valid")
+        for option in (
+            f"--{split}_data_path_and_name_and_type=data/{split}/text,text,text",
+            f"--{split}_shape_file=data/{split}/text",
+        )
+    ]
+    folder = f"--output_dir=exp/{Path(config).stem}"
+    return [
+        f"--config={config}",
+        "--use_preprocessor=true",
+        *TOKENS,
+        *data,
+        "--resume=true",
+        folder,
+    ]
+
+
 def _averaged(folder: Path) -> Path:
     """What the trainer's `average_nbest_models` wrote, without the links to it."""
     (link,) = folder.glob("valid.*.ave.pth")
     return link.resolve().relative_to(Path.cwd())
 
 
-def _pack(name: str) -> Path:
+def _pack(name: str, *, language: bool) -> Path:
     """`espnet2.bin.pack`, and its zip unpacked with the config's names left relative."""
     folder, archive, model = Path("exp") / name, Path(f"{name}.zip"), Path("models") / name
+    weights, config = ("lm_file", "lm_train_config")
+    if not language:
+        weights, config = ("asr_model_file", "asr_train_config")
     pack(
-        files={"asr_model_file": _averaged(folder)},
-        yaml_files={"asr_train_config": folder / "config.yaml"},
+        files={weights: _averaged(folder)},
+        yaml_files={config: folder / "config.yaml"},
         outpath=archive,
-        option=["bpe.model", STATS / "train" / "feats_stats.npz"],
+        option=["bpe.model", *([] if language else [STATS / "train" / "feats_stats.npz"])],
     )
     shutil.rmtree(model, ignore_errors=True)
     with zipfile.ZipFile(archive) as packed:
@@ -101,10 +128,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     work = args.work.resolve()
     # Every name in the model's config is relative to the folder that is packed.
     config = shutil.copyfile(args.config, work / f"{args.config.stem}.yaml").name
+    language = "lm" in read_yaml(args.config)
     with contextlib.chdir(work):
-        ASRTask.main(cmd=collect_command(config))
-        ASRTask.main(cmd=train_command(config))
-        model = _pack(args.config.stem)
+        if language:
+            LMTask.main(cmd=language_model_command(config))
+        else:
+            ASRTask.main(cmd=collect_command(config))
+            ASRTask.main(cmd=train_command(config))
+        model = _pack(args.config.stem, language=language)
         if args.half:
             _halve(model)
     print(f"{work / model}: espnet-onnx export {work / model} -o BUNDLE")

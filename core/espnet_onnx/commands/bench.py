@@ -52,10 +52,10 @@ def bench(
 
         require_extra()
         # What the bundle was made without, ESPnet does not decode with either.
-        helpers = {"lm": lm, "ngram": ngram}
         own = manifest.tree.children
-        helpers = {n: "none" if v is None and n not in own else v for n, v in helpers.items()}
-        sides = [library.Side("espnet", "espnet", against, **helpers), *sides]
+        lm = "none" if lm is None and "lm" not in own else lm
+        ngram = "none" if ngram is None and "ngram" not in own else ngram
+        sides = [library.Side("espnet", "espnet", against, lm=lm, ngram=ngram), *sides]
     with steps() as progress:
         result = library.bench(
             sides,

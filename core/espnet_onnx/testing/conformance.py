@@ -37,6 +37,8 @@ class Conformance:
     @classmethod
     def specimen(cls, tiny: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Specimen:
         """The tiny model, alive, and its bundle."""
+        for package in tiny.needs:
+            pytest.importorskip(package)
         folder = tmp_path_factory.mktemp(f"{cls.plugin}-{tiny.name}")
         return Specimen.make(cls.plugin, tiny, folder)
 

@@ -12,7 +12,7 @@ from ..manager import Manager
 from ..resolver import Claim, resolve
 from ..types import Component
 from .alone import BLOCKED
-from .specimen import Specimen
+from .specimen import Specimen, companions_of
 from .tiny import TinyModel, tiny_models
 
 __all__ = [
@@ -120,4 +120,6 @@ def _rows(claim: Claim) -> Iterator[tuple[str | None, ...]]:
 
 
 def _tree(model: TinyModel, manager: Manager) -> Claim:
-    return resolve(components.root(model.config, task=model.task)[0], manager)
+    companions = companions_of(model).components(model.config)
+    root, _ = components.root(model.config, task=model.task, companions=companions)
+    return resolve(root, manager)

@@ -13,6 +13,7 @@ import yaml
 
 from .. import components, loader, sources
 from ..bundle import GraphEntry, Manifest, NodeEntry
+from ..companions import Companions
 from ..export import export
 from ..graphs import graphs_of
 from ..manager import Manager
@@ -21,7 +22,10 @@ from ..types import Graph
 from .snapshot import changes, snapshot
 from .tiny import TinyModel
 
-__all__ = ["Exhibit", "Specimen", "write_model"]
+__all__ = ["Exhibit", "Specimen", "companions_of", "write_model"]
+
+WEIGHTS = "valid.acc.ave.pth"
+LM = "lm"  # folder of the language model, in the model's
 
 
 @attrs.frozen
@@ -79,6 +83,7 @@ class Specimen:
         manager = manager or Manager.load()
         source = sources.find(write_model(model, folder / "model"))
         loaded = loader.load_model(source, model.task)
+        companions = Companions.of(extra=source.extra).load()
         before = snapshot(loaded.model)
         live = argparse.Namespace(
             model=loaded.model, train_args=argparse.Namespace(**loaded.config)
@@ -87,6 +92,8 @@ class Specimen:
             live,
             folder / "bundle",
             task=loaded.task,
+            lm=companions.lm or False,
+            ngram=companions.ngram,
             precision=("fp32", "int8"),
             keep_slower=True,
             threads=1,
@@ -97,8 +104,8 @@ class Specimen:
             model,
             folder / "model",
             loaded,
-            _claim(source.config, loaded, manager, alive=False),
-            _claim(loaded.config, loaded, manager, alive=True),
+            _claim(source.config, loaded, companions_of(model, folder), manager, alive=False),
+            _claim(loaded.config, loaded, companions, manager, alive=True),
             exported.bundle,
             exported.manifest,
             changes(before, snapshot(loaded.model)),
@@ -117,6 +124,8 @@ class Specimen:
 def write_model(model: TinyModel, folder: Path) -> Path:
     """A model folder with config.yaml, the files that it names, and weights that hide nothing.
 
+    One that decodes with other models is laid out as a pack, whose meta.yaml names them.
+
     Args:
         folder: to be made; it is returned.
     """
@@ -132,8 +141,29 @@ def write_model(model: TinyModel, folder: Path) -> Path:
         torch.manual_seed(0)
         live, _ = loader.build_model(source.config, task, base=folder)
         _stir(live)
-    torch.save(live.state_dict(), folder / "valid.acc.ave.pth")
+    torch.save(live.state_dict(), folder / WEIGHTS)
+    if model.lm is not None or model.ngram is not None:
+        _pack(model, folder, task)
     return folder
+
+
+def companions_of(model: TinyModel, folder: Path = Path()) -> Companions:
+    """What a tiny model decodes with, from configs alone."""
+    lm = model.lm and sources.Source(LM, folder / LM, folder / LM / "config.yaml", config=model.lm)
+    return Companions(lm or None, model.ngram and folder / model.ngram or None)
+
+
+def _pack(model: TinyModel, folder: Path, task: str) -> None:
+    """`espnet2.main_funcs.pack_funcs`, in place."""
+    yaml_files = {f"{task}_train_config": "config.yaml"}
+    files = {f"{task}_model_file": WEIGHTS}
+    if model.lm is not None:
+        write_model(TinyModel(LM, model.lm), folder / LM)
+        yaml_files["lm_train_config"], files["lm_file"] = f"{LM}/config.yaml", f"{LM}/{WEIGHTS}"
+    if model.ngram is not None:
+        files["ngram_file"] = model.ngram
+    meta = {"yaml_files": yaml_files, "files": files}
+    (folder / "meta.yaml").write_text(yaml.safe_dump(meta), "utf-8")
 
 
 def _stir(live: torch.nn.Module) -> None:
@@ -149,10 +179,19 @@ def _stir(live: torch.nn.Module) -> None:
 
 
 def _claim(
-    config: Mapping[str, Any], loaded: loader.Loaded, manager: Manager, *, alive: bool
+    config: Mapping[str, Any],
+    loaded: loader.Loaded,
+    companions: Companions,
+    manager: Manager,
+    *,
+    alive: bool,
 ) -> Claim:
     root, _ = components.root(
-        config, base=loaded.base, module=loaded.model if alive else None, task=loaded.task
+        config,
+        base=loaded.base,
+        module=loaded.model if alive else None,
+        task=loaded.task,
+        companions=companions.components(config),
     )
     return resolve(root, manager)
 

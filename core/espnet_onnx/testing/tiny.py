@@ -32,6 +32,9 @@ class TinyModel:
         files: relative file name in the config -> what writes it.
         task: the ESPnet task that loads it; None decides by the config's keys.
         ask: `module:function`, importable without torch, from the open bundle to JSON values.
+        lm: config.yaml of a language model that it decodes with.
+        ngram: the name in `files` of an n-gram that it decodes with.
+        needs: packages that its bundle imports; where one is missing, its checks are skipped.
     """
 
     name: str
@@ -39,6 +42,9 @@ class TinyModel:
     files: Mapping[str, Callable[[Path], None]] = attrs.field(factory=dict, repr=False)
     task: str | None = None
     ask: str = RECOGNISE
+    lm: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    ngram: str | None = None
+    needs: Sequence[str] = ()
 
 
 def feats_stats(width: int) -> Callable[[Path], None]:
