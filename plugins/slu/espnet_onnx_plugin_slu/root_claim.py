@@ -43,9 +43,9 @@ def _why_not(component: eo.Component) -> str | None:
     if (conf.get("model_conf") or {}).get("superb_setup"):
         return "model_conf.superb_setup classifies a whole recording, which needs no recogniser"
     # What the recipe's scripts add to a config is in it once the model is alive.
-    if component.module is not None and _reads_transcript(component):
-        if token_list(component, "transcript_") is None:
-            return "a postdecoder reads transcripts, and there is no transcript_token_list"
+    complete = component.module is not None
+    if complete and _reads_transcript(component) and not token_list(component, "transcript_"):
+        return "a postdecoder reads transcripts, and there is no transcript_token_list"
     return no_tokenizer(conf)
 
 
