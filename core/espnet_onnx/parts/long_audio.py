@@ -27,6 +27,7 @@ __all__ = [
     "WAYS",
     "Cutting",
     "Segments",
+    "Told",
     "segments",
     "split_options",
     "transcribe",
@@ -123,6 +124,20 @@ class Cutting:
         return Pauses(Silero(path, rate), rate, rules)
 
 
+class Told(Protocol):
+    """What tells of a whole recording.
+
+    Attributes:
+        notes: what the user should know.
+    """
+
+    notes: list[str]
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of the recording."""
+
+
 class Segments(Iterator[Segment]):
     """The segments of a recording, each as soon as it is known.
 
@@ -143,7 +158,8 @@ class Segments(Iterator[Segment]):
     ) -> None:
         self._asr, self._recording, self._cutter = asr, recording, cutter
         self._batch_size, self._decoding = batch_size, decoding
-        self.duration, self.notes = recording.duration, list(recording.notes)
+        self.duration: float | None = recording.duration
+        self.notes = list(recording.notes)
         self._segments: Iterator[Segment] = self._recognised()
 
     def __next__(self) -> Segment:
@@ -250,7 +266,7 @@ def split_options(options: Mapping[str, Any]) -> tuple[Cutting, dict[str, Any]]:
     return cutting, {name: value for name, value in options.items() if name not in names}
 
 
-def whole(found: Segments, parts: Sequence[Segment]) -> Recognition:
+def whole(found: Told, parts: Sequence[Segment]) -> Recognition:
     """One result of all segments of a recording, whose words and tokens follow each other.
 
     Its score is the sum of theirs.
