@@ -1,0 +1,74 @@
+"""espnet-onnx translate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import espnet_onnx
+from espnet_onnx.errors import InputError
+from espnet_onnx.parts.result import Recognition
+from espnet_onnx_plugin_mt import command
+
+
+@attrs.frozen
+class Upper:
+    """A translator to upper case that remembers how it was asked."""
+
+    decoding: dict[str, Any]
+    batches: list[list[str]] = attrs.field(factory=list)
+    source: str = "anything"
+
+    def batch(self, texts: list[str], batch_size: int) -> list[Recognition]:
+        assert len(texts) <= batch_size
+        self.batches.append(texts)
+        return [Recognition(text.upper()) for text in texts]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Upper]:
+    translators: list[Upper] = []
+
+    def load(_bundle: Path, **options: Any) -> Upper:
+        translators.append(Upper(options))
+        return translators[-1]
+
+    monkeypatch.setattr(espnet_onnx, "load", load)
+    return translators
+
+
+def run(*arguments: str, text: str = "") -> Any:
+    app = typer.Typer()
+    command.register(app)
+    return CliRunner().invoke(app, ["bundle", *arguments], input=text)
+
+
+def test_texts_are_translated_line_by_line(made: list[Upper]) -> None:
+    result = run("eins zwei", "drei", "--beam-size", "4")
+    assert result.stdout == "EINS ZWEI\nDREI\n"
+    assert made[0].decoding == {"precision": None, "threads": None, "beam_size": 4}
+    assert made[0].batches == [["eins zwei"], ["drei"]]
+
+
+def test_standard_input_is_read_in_batches(made: list[Upper]) -> None:
+    result = run("--json", "--batch-size", "2", text="eins\nzwei\ndrei\n")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["source"], row["text"]) for row in rows] == [
+        ("eins", "EINS"),
+        ("zwei", "ZWEI"),
+        ("drei", "DREI"),
+    ]
+    assert made[0].batches == [["eins", "zwei"], ["drei"]]
+
+
+def test_a_bundle_of_speech_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(espnet_onnx, "load", lambda *_args, **_options: object())
+    result = run("eins")
+    assert isinstance(result.exception, InputError)
+    assert "does not translate text" in str(result.exception)
