@@ -36,7 +36,8 @@ class Eager:
 
     def __init__(self, graph: eo.Graph) -> None:
         self._graph = graph
-        self.inputs = dict.fromkeys(input_names(graph), ())
+        feed = graph.feed(graph.trials[0])
+        self.inputs = {name: feed[name].shape for name in input_names(graph)}
 
     def __call__(self, **feed: Array) -> tuple[Array, ...]:
         return tuple(eager(self._graph)(feed).values())
