@@ -9,6 +9,7 @@ and padding gives zeros. That is what torch does with a packed sequence, which n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +80,7 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(T, B, D) and int32 lengths -> (T, B, R H)."""
         directions = len(self.weight)
-        attributes: dict[str, int | str] = {
+        attributes: dict[str, Any] = {
             "hidden_size": self.units,
             "direction": "forward" if directions == 1 else "bidirectional",
         }

@@ -99,7 +99,8 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, S, N K) -> (B, N, S, K)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(2, (self.heads, -1))
+        return heads.transpose(1, 2)
 
     def _dot(self, queries: Tensor, key: Tensor) -> Tensor:
         """(B, N, H, K) and (B, N, T, K) -> (B, N, H, T)."""
@@ -111,7 +112,8 @@ class Attention(nn.Module):
         if feats is not None:
             total = total + feats
         assert self.gain is not None
-        return (torch.tanh(total) @ self.gain)[..., 0].transpose(1, 2)
+        energies: Tensor = torch.tanh(total) @ self.gain
+        return energies[..., 0].transpose(1, 2)
 
 
 class MeanAttention(nn.Module):

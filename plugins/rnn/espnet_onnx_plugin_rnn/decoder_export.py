@@ -52,6 +52,8 @@ class DecoderStep(nn.Module):
     Attributes:
         input_names: the graph's inputs, in the order of `forward`.
         states: names of what goes from step to step; `past_` stands before them in inputs.
+        units: widths of the recurrent ones among them, which come first.
+        depths: how many of those every cell has.
     """
 
     def __init__(self, decoder: Any, attention: Attention | MeanAttention) -> None:
@@ -59,18 +61,16 @@ class DecoderStep(nn.Module):
         super().__init__()
         self.embed = decoder.embed
         self.attention = attention
-        self.cells = nn.ModuleList(step_of(cell) for cell in decoder.decoder)
+        steps = [step_of(cell) for cell in decoder.decoder]
+        self.cells = nn.ModuleList(steps)
         self.output = Affine.of(decoder.output)
         self.residual = bool(decoder.context_residual)
-        names = [[f"{name}_{i}" for name in cell.states] for i, cell in enumerate(self.cells)]
+        self.units = [step.units for step in steps for _ in step.states]
+        self.depths = [len(step.states) for step in steps]
+        names = [[f"{name}_{i}" for name in step.states] for i, step in enumerate(steps)]
         self.states = [*itertools.chain.from_iterable(names), *attention.location.states]
         past = [f"past_{name}" for name in self.states]
         self.input_names = ["tokens", *attention.needs, *attention.memory, *past]
-
-    @property
-    def units(self) -> list[int]:
-        """Widths of the recurrent states, in order."""
-        return [cell.units for cell in self.cells for _ in cell.states]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`input_names` -> log_probs (B, H, V) and `states` after the step.
@@ -82,9 +82,9 @@ class DecoderStep(nn.Module):
         context, looked = self.attention(past[0], inputs, past[len(self.units) :])
         x = torch.cat([self.embed(inputs["tokens"]), context], -1)
         new: list[Tensor] = []
-        for cell in self.cells:
-            new += cell(x, past[len(new) : len(new) + len(cell.states)])
-            x = new[-len(cell.states)]
+        for cell, states in zip(self.cells, self.depths, strict=True):
+            new += cell(x, past[len(new) : len(new) + states])
+            x = new[-states]
         if self.residual:
             x = torch.cat([x, context], -1)
         return (torch.log_softmax(self.output(x), -1), *new, *looked)

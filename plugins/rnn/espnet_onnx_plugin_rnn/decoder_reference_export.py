@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from espnet_onnx.types import Array, Feed
 
@@ -85,11 +85,11 @@ class DecoderReference:
 
     Args:
         decoder: a live `RNNDecoder`.
-        memory: the graph form of what is computed once, which makes feeds but no reference.
+        memory: the `DecoderMemory`, which makes feeds but no reference.
         states: names of the states.
     """
 
-    def __init__(self, decoder: Any, memory: nn.Module, states: Sequence[str]) -> None:
+    def __init__(self, decoder: Any, memory: Any, states: Sequence[str]) -> None:
         self._decoder, self._memory, self._states = decoder, memory, states
         self._vocabulary, units = decoder.embed.weight.shape
         self._width = decoder.decoder[0].weight_ih.shape[1] - units

@@ -73,7 +73,10 @@ def recurrent_stack(live: Any) -> ProjectedStack | PlainStack:
     Raises:
         ModelError: it is neither.
     """
-    kinds = {"RNNP": ProjectedStack, "RNN": PlainStack}
+    kinds: dict[str, type[ProjectedStack | PlainStack]] = {
+        "RNNP": ProjectedStack,
+        "RNN": PlainStack,
+    }
     name = type(live).__name__
     if name not in kinds:
         raise ModelError(f"recurrent encoder {name} has no graph: there are {', '.join(kinds)}")
