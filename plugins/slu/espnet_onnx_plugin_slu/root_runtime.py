@@ -105,6 +105,12 @@ class Understander(Recognizer):
         source = audio if transcript is None else (audio, transcript)
         return super().__call__(source, sample_rate=sample_rate, **decoding)
 
+    def stream(self, *, sample_rate: int | None = None, **options: Any) -> Any:
+        """As `Recognizer.stream`; raises InputError too where the model reads transcripts."""
+        if self.deliberation is not None:
+            raise InputError("this model reads whole transcripts: give it whole recordings too")
+        return super().stream(sample_rate=sample_rate, **options)
+
     def read(self, audio: Any) -> tuple[Array, ...]:
         """What `Speech2Understand` takes: (S,) samples, and ids of the transcript's words."""
         read = self._read(audio, None)

@@ -160,6 +160,8 @@ def test_what_was_transcribed_matters(built: Any) -> None:
     assert ids.tolist() == [2, 1, 5]
     with pytest.raises(InputError, match="give transcript="):
         slu(audio)
+    with pytest.raises(InputError, match="whole recordings"):
+        slu.stream()
 
 
 def test_weights_of_a_bert_are_not_needed(built: Any, tmp_path: Path) -> None:
