@@ -20,6 +20,9 @@ from .decoding import Decoding
 from .encoding import joined, portions
 from .long_audio import Segments, segments, split_options, transcribe
 from .result import Recognition
+from .streaming_recognizer import Stream
+from .streaming_settings import Streaming
+from .streaming_utterance import Stages
 from .tokenizer import Tokenizer, build_tokenizer
 from .transcript import Searcher, Transcript
 
@@ -155,6 +158,26 @@ class Recognizer:
         """What `transcribe` finds, segment by segment, each as soon as it is known."""
         cutting, rest = split_options(options)
         return segments(self, audio, cutting, **rest)
+
+    def stream(self, *, sample_rate: int | None = None, **options: Any) -> Stream:
+        """Begin to recognise a recording that comes in chunk by chunk.
+
+        Args:
+            sample_rate: of the chunks, in Hz; None where it already is the model's.
+            options: fields of `parts.streaming_settings.Streaming` and of `Decoding`.
+
+        Raises:
+            InputError: the model cannot stream, or a setting does not fit it.
+        """
+        names = {a.name for a in attrs.fields(Streaming)}
+        streaming = Streaming(**{name: options[name] for name in names & options.keys()})
+        decoding = {name: value for name, value in options.items() if name not in names}
+        settings = attrs.evolve(self.decoding, **_known(decoding, type(self.decoding)))
+        self.searcher.check(settings)
+        if self.after:
+            raise InputError("this model's post-encoder cannot stream: recognise whole recordings")
+        stages = Stages.of(self.tokenizer, self.searcher, self.encoder, self.frontend, self.before)
+        return Stream(stages, settings, streaming, sample_rate)
 
     def encode(self, inputs: Sequence[Array]) -> Encoded:
         """Encoder output of arrays at the model's rate; `ESPnetASRModel.encode`.

@@ -1,0 +1,64 @@
+"""Features of a recording while it comes in.
+
+Shapes: S samples, T frames, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..roles import Frontend, Transform
+from ..types import Array
+
+__all__ = ["StreamingFrontend"]
+
+
+class StreamingFrontend:
+    """`Speech2TextStreaming.apply_frontend` (espnet2/bin/asr_inference_streaming.py).
+
+    The frontend sees windows of samples that overlap, and the frames at a window's edges, which
+    reach beyond it, are left to its neighbours. A normalisation over whole utterances sees a window
+    as one, in ESPnet as here.
+
+    Args:
+        frontend: waveform to features.
+        normalize: what follows it.
+    """
+
+    def __init__(self, frontend: Frontend, normalize: Sequence[Transform]) -> None:
+        self._frontend, self._normalize, self._hop = frontend, normalize, frontend.hop_length
+        # `shortest` is half a transform and one more; a frontend may say that its window is less.
+        transform = 2 * (frontend.shortest - 1)
+        self._window = int(getattr(frontend, "win_length", None) or transform)
+        self._shortest = max(self._window, frontend.shortest)
+        self._edge = math.ceil(math.ceil(self._window / self._hop) / 2)
+        self._samples = np.zeros(0, np.float32)
+        self._begun = False
+
+    def push(self, samples: Array, *, last: bool) -> Array | None:
+        """(S,) more samples -> (1, T, D), the frames that they complete; None while too few."""
+        samples = np.concatenate((self._samples, samples.astype(np.float32)))
+        kept = (2 * self._edge - 1) * self._hop
+        frames, rest = divmod(len(samples), self._hop)
+        enough = max(self._window, self._frontend.shortest - 1, kept + rest - 1)
+        if len(samples) <= enough and not last:
+            self._samples = samples
+            return None
+        if last:
+            samples = np.pad(samples, (0, max(0, self._shortest - len(samples))))
+            feats = self._features(samples)
+            return feats[:, self._edge if self._begun else 0 :]
+        feats = self._features(samples[: frames * self._hop])
+        feats = feats[:, self._edge if self._begun else 0 : feats.shape[1] - self._edge]
+        self._samples = samples[len(samples) - kept - rest :]
+        self._begun = True
+        return feats
+
+    def _features(self, samples: Array) -> Array:
+        feats, lengths = self._frontend(samples[None], np.array([len(samples)], np.int64))
+        for transform in self._normalize:
+            feats, lengths = transform(feats, lengths)
+        return feats[:, : lengths[0]]

@@ -1,0 +1,78 @@
+"""The options of streaming recognition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ..errors import InputError
+
+__all__ = ["Streaming"]
+
+
+def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    smallest = 1 if attribute.name in ("block_size", "hop_size") else 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+        raise _refused(attribute.name, value, f"a whole number of at least {smallest}")
+
+
+def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise _refused(attribute.name, value, "seconds above 0")
+
+
+def _switch(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _refused(attribute.name, value, "true or false")
+
+
+def _refused(name: str, value: Any, wanted: str) -> InputError:
+    return InputError(f"streaming option {name}={value!r} cannot be used: give {wanted}")
+
+
+@attrs.frozen(kw_only=True)
+class Streaming:
+    """How a stream is decoded. Names and meanings of the first seven are those of ESPnet's
+    `BatchBeamSearchOnline` and `Speech2TextStreaming`, defaults included.
+
+    Attributes:
+        block_size: encoder frames of the search's first block; the next are each longer by
+            `hop_size`. ESPnet takes 40, 16 and 16 whatever the encoder's own sizes are.
+        hop_size: encoder frames that a block adds.
+        look_ahead: encoder frames that the search stays behind.
+        disable_repetition_detection: do not wait for more audio where a hypothesis repeats a token.
+        encoded_feat_length_limit: most encoder frames that the decoder sees; 0 is all of them. CTC
+            then hears nothing new once there are more, as in ESPnet: for decoders alone.
+        decoder_text_length_limit: most tokens that the decoder sees; 0 is all of them.
+        incremental_decode: go on from every block with the best hypothesis alone.
+        segment: seconds from which on a stream is cut in the next pause. What is shorter is decoded
+            as one utterance, as ESPnet does.
+        longest_segment: seconds after which it is cut without a pause. This is what bounds memory.
+        pause: seconds without speech that make a pause.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    block_size: int = attrs.field(default=40, validator=_whole)
+    hop_size: int = attrs.field(default=16, validator=_whole)
+    look_ahead: int = attrs.field(default=16, validator=_whole)
+    disable_repetition_detection: bool = attrs.field(default=False, validator=_switch)
+    encoded_feat_length_limit: int = attrs.field(default=0, validator=_whole)
+    decoder_text_length_limit: int = attrs.field(default=0, validator=_whole)
+    incremental_decode: bool = attrs.field(default=False, validator=_switch)
+    segment: float = attrs.field(default=20.0, validator=_seconds)
+    longest_segment: float = attrs.field(default=30.0, validator=_seconds)
+    pause: float = attrs.field(default=0.3, validator=_seconds)
+
+    def __attrs_post_init__(self) -> None:
+        if self.look_ahead >= self.block_size:
+            raise _refused("look_ahead", self.look_ahead, f"less than block_size={self.block_size}")
+        if self.longest_segment < self.segment:
+            wanted = f"at least segment={self.segment:g}"
+            raise _refused("longest_segment", self.longest_segment, wanted)
+
+    def block_end(self, block: int) -> int:
+        """Encoder frames that the search sees in a block, counted from 0."""
+        return self.block_size - self.look_ahead + self.hop_size * block
