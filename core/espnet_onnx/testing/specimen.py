@@ -149,8 +149,12 @@ def write_model(model: TinyModel, folder: Path) -> Path:
 
 def companions_of(model: TinyModel, folder: Path = Path()) -> Companions:
     """What a tiny model decodes with, from configs alone."""
-    lm = model.lm and sources.Source(LM, folder / LM, folder / LM / "config.yaml", config=model.lm)
-    return Companions(lm or None, model.ngram and folder / model.ngram or None)
+    lm, ngram = None, None
+    if model.lm is not None:
+        lm = sources.Source(LM, folder / LM, folder / LM / "config.yaml", config=model.lm)
+    if model.ngram is not None:
+        ngram = folder / model.ngram
+    return Companions(lm, ngram)
 
 
 def _pack(model: TinyModel, folder: Path, task: str) -> None:
