@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from espnet_onnx.parts.captions import Cue, Layout, cues, srt, vtt
-from espnet_onnx.parts.result import Recognition, Word
+from espnet_onnx.parts.result import Recognition, Segment, Word
 
 
 def spoken(*words: tuple[str, float, float], duration: float | None = None) -> Recognition:
@@ -103,6 +103,21 @@ def test_without_word_times_there_is_one_caption() -> None:
     assert cues(Recognition("hello you", duration=2.5)) == [Cue(0.0, 2.5, "hello you")]
     assert cues(Recognition("hello"), Layout(longest=3.0)) == [Cue(0.0, 3.0, "hello")]
     assert len(cues(Recognition("a " * 60, duration=9.0))) == 1
+
+
+def test_segments_without_word_times_share_their_time_by_length() -> None:
+    timed = Segment("hello", words=(Word("hello", 0.5, 0.9),), start=0.0, end=1.0)
+    untimed = Segment("aaaa aaaa aaaa aaaa", start=20.0, end=40.0)
+    han = Segment("你好世界", start=50.0, end=54.0)
+    segments = (timed, untimed, han)
+    text = " ".join(s.text or "" for s in segments)
+    whole = Recognition(text, words=timed.words, duration=60.0, segments=segments)
+    assert cues(whole, Layout(longest=10.0)) == [
+        Cue(0.5, 1.5, "hello"),
+        Cue(20.0, 30.0, "aaaa aaaa"),
+        Cue(30.0, 40.0, "aaaa aaaa"),
+        Cue(50.0, 54.0, "你好世界"),
+    ]
 
 
 def test_no_text_has_no_caption() -> None:
