@@ -224,6 +224,15 @@ def test_what_does_not_fit_the_model_is_said(tmp_path: Path) -> None:
     assert long_audio.transcribe(features, tmp_path / "a.wav").text == "whole"
 
 
+def test_whom_pieces_do_not_suit_gets_the_whole(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", 40)
+    ears = Ears()
+    ears.whole_only = "speakers change places"  # type: ignore[attr-defined]
+    assert long_audio.transcribe(ears, tmp_path / "a.wav").text == "whole"
+    with pytest.raises(InputError, match="speakers change places: use long=off"):
+        long_audio.transcribe(ears, tmp_path / "a.wav", Cutting(long="windows"))
+
+
 def test_options_are_told_apart() -> None:
     cutting, rest = long_audio.split_options({"long": "windows", "window": 9.0, "beam_size": 3})
     assert cutting == Cutting(long="windows", window=9.0)

@@ -10,12 +10,12 @@ __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(name: str, duration: float) -> Iterator[Callable[[float], None]]:
+def progress(name: str, duration: float | None) -> Iterator[Callable[[float], None]]:
     """A function to tell how many seconds of a recording are done.
 
     Args:
         name: of the recording.
-        duration: its seconds.
+        duration: its seconds, None where they are unknown.
     """
     if not sys.stderr.isatty():
         yield lambda seconds: None

