@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .dropin import Speech2Text
+    from .dropin import Speech2Text, StreamingSpeech2Text
     from .hookspecs import hookimpl
     from .runtime import load
     from .types import Component, Declined, Graph, Node, Part, Quantise
@@ -22,12 +22,13 @@ _HOME = {
     "Part": "types",
     "Quantise": "types",
     "Speech2Text": "dropin",
+    "StreamingSpeech2Text": "dropin",
     "hookimpl": "hookspecs",
     "load": "runtime",
 }
 
 # Names of espnet_onnx 0.2.1 that wait for their models.
-_LATER = {"StreamingSpeech2Text": "streaming", "Text2Speech": "text-to-speech"}
+_LATER = {"Text2Speech": "text-to-speech"}
 
 __all__ = [
     "Component",
@@ -37,6 +38,7 @@ __all__ = [
     "Part",
     "Quantise",
     "Speech2Text",
+    "StreamingSpeech2Text",
     "__version__",
     "hookimpl",
     "load",

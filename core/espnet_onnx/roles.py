@@ -91,6 +91,10 @@ class StreamingEncoder(Encoder, Protocol):
     A state is never written to, and its size does not grow with the recording.
     """
 
+    @property
+    def hop(self) -> int:
+        """Feature frames from one block of output to the next."""
+
     def start(self) -> Any:
         """The state before the first feature."""
 

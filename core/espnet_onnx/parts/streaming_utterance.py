@@ -150,16 +150,22 @@ class Utterance:
         committed, tentative = _texts(self._stages.tokenizer, tokens, stable)
         return Partial((), committed, tentative, tuple(tokens), stable)
 
+    def results(self) -> list[Recognition]:
+        """`ended` in tokens and text."""
+        return list(self._transcript(self.ended).untimed(self._stages.tokenizer).nbest)
+
     def recognition(self, audio: Audio) -> Recognition:
         """The result, once the last samples are in.
 
         Where ESPnet has none, because no hypothesis had room to end, the running ones are given.
         """
         found = self.ended or self.running[: self._nbest]
+        return self._transcript(found).recognition(self._stages.tokenizer, audio)
+
+    def _transcript(self, hypotheses: Sequence[Hypothesis]) -> Transcript:
         log_probs = self._search.log_probs
         blank = self._stages.searcher.blank
-        transcript = Transcript(found, log_probs if len(log_probs) else None, blank)
-        return transcript.recognition(self._stages.tokenizer, audio)
+        return Transcript(hypotheses, log_probs if len(log_probs) else None, blank)
 
 
 def _said(hypothesis: Hypothesis) -> list[int]:

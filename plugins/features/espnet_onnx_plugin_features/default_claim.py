@@ -25,6 +25,7 @@ def claim_default(component: eo.Component) -> eo.Part | eo.Declined:
     config = {
         "sample_rate": rate,
         "hop_length": int(conf["hop_length"]),
+        "win_length": int(conf["win_length"] or n_fft),
         "n_mels": int(conf["n_mels"]),
         # `torch.stft` reflects n_fft // 2 samples, so it needs one more; else one whole frame.
         "shortest": n_fft // 2 + 1 if conf["center"] else n_fft,

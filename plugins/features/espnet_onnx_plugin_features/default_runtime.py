@@ -21,6 +21,7 @@ class Frontend:
         hop_length: samples from one frame to the next.
         n_mels: mel bands, the width D of the features.
         shortest: fewest samples it accepts.
+        win_length: samples of a window; a stream is windowed by it. None in older bundles.
     """
 
     session: Session
@@ -28,6 +29,7 @@ class Frontend:
     hop_length: int
     n_mels: int
     shortest: int
+    win_length: int | None = None
 
     def __call__(self, speech: Array, lengths: Array) -> tuple[Array, Array]:
         """(B, S) float32 and lengths in samples -> (B, T, D) and lengths in frames.

@@ -124,7 +124,8 @@ class ContextBlocks(nn.Module):
     def _encoding(self, places: Tensor) -> Tensor:
         """`StreamPositionalEncoding`: (B, P) positions -> (B, P, D)."""
         sin, cos = self.sinusoids(places.flatten())
-        return torch.stack((sin, cos), -1).flatten(1).unflatten(0, (places.shape[0], -1))
+        table = torch.stack((sin, cos), -1).flatten(1)
+        return table.view(*places.shape, -1)
 
     def _mask(self, lengths: Tensor, short: Tensor, blocks: int | torch.SymInt) -> FrameMask:
         """Which rows exist, and may be looked at, in every block."""

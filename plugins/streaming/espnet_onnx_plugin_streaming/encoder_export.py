@@ -36,7 +36,9 @@ class Subsample(nn.Module):
         self.conv: nn.Module | None = None
         self.linear: nn.Module | None = None
         if isinstance(embed, nn.Sequential):
-            self.linear = nn.Sequential(Affine.of(embed[0]), Norm(embed[1]), nn.ReLU())
+            linear, norm, *_ = embed
+            assert isinstance(norm, nn.LayerNorm)
+            self.linear = nn.Sequential(Affine.of(linear), Norm(norm), nn.ReLU())
         else:
             convs = [m for m in embed.conv if isinstance(m, nn.Conv2d)]
             self.conv = Conv2dSubsampling(convs, embed.out)
@@ -142,8 +144,9 @@ class _BlockFeeds:
 
 def _input_size(component: eo.Component) -> int:
     embed = component.module.embed
-    if isinstance(embed, nn.Sequential):
-        return int(embed[0].in_features)
+    first = embed[0] if isinstance(embed, nn.Sequential) else embed
+    if isinstance(first, nn.Linear):
+        return first.in_features
     size = component.given.get("input_size")
     if not size:
         raise ModelError(

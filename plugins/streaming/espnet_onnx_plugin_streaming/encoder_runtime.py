@@ -71,6 +71,11 @@ class BlockEncoder:
         out, _ = self._encode(frames, frames_lengths, StreamState(), last=True)
         return Encoded(out, frames_lengths)
 
+    @property
+    def hop(self) -> int:
+        """Feature frames from one block to the next."""
+        return self.factor * self.hop_size
+
     def start(self) -> StreamState:
         """The state before the first feature."""
         return StreamState()

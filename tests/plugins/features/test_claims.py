@@ -38,7 +38,13 @@ def test_config_of_the_default_frontend() -> None:
     part = plugin.split_modules(frontend(fs="8k", hop_length=80))
     assert part == eo.Part(
         "features.default",
-        config={"sample_rate": 8000, "hop_length": 80, "n_mels": 80, "shortest": 257},
+        config={
+            "sample_rate": 8000,
+            "hop_length": 80,
+            "win_length": 512,
+            "n_mels": 80,
+            "shortest": 257,
+        },
     )
 
 
