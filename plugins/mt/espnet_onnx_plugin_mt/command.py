@@ -36,7 +36,7 @@ def translate(
 ) -> None:
     """Turn text, or discrete units of speech, into text; one line for each, as it is done."""
     given = {"beam_size": beam_size, "nbest": nbest}
-    decoding = {name: value for name, value in given.items() if value is not None}
+    decoding: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     translator = eo.load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(translator, "source"):
         raise InputError(f"{bundle}: this bundle does not translate text: use transcribe or load")

@@ -101,7 +101,8 @@ class Translator:
 
     def self_check(self) -> str | None:
         """Translate a few tokens; a problem, or None."""
-        ids = np.arange(8 * self.frontend.patch) % self.source.sos
+        patch = self.source.patch
+        ids = np.arange(8 * patch - self.source.patch_size % patch) % self.source.sos
         result = self(ids, maxlenratio=-3, beam_size=2)
         return None if np.isfinite(result.score) else f"score {result.score} of some tokens"
 
