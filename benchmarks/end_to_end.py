@@ -2,6 +2,7 @@
 
     python benchmarks/end_to_end.py MODEL BUNDLE speech1.flac speech2.flac ...
 
+With --lm LM a language model, which MODEL's tokens suit, decodes on every side.
 Every search makes the same number of tokens, so random weights do. It fails where token counts
 differ, where fp32 tokens are neither ESPnet's nor a tie by ESPnet's own score, or where a limit
 given on the command line is missed.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from inputs import RATE, ensure_bundle, sizes_mb, speech
@@ -18,6 +20,7 @@ from report import Check, Report, Table, options
 
 from espnet_onnx import loader, sources
 from espnet_onnx.bench import Side, bench
+from espnet_onnx.companions import Companions
 from espnet_onnx.reference import Recogniser, same_answer
 from espnet_onnx.types import Array
 
@@ -33,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = args.name or args.model.stem
     report = Report.start("end_to_end", name, args.threads, argv)
     search = {"beam_size": args.beam_size, "ctc_weight": args.ctc_weight}
-    ensure_bundle(args.model, args.bundle, search, args.threads)
+    if args.lm is not None:
+        search["lm_weight"] = args.lm_weight
+    ensure_bundle(args.model, args.bundle, search, args.threads, args.lm)
     inputs = speech(args.audio, args.seconds)
     decoding = {**search, "maxlenratio": float(-args.tokens)}
     result = bench(
@@ -45,11 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         decoding=decoding,
         progress=lambda step: print(step, flush=True),
     )
-    verdicts = _verdicts(args.model, result, inputs, decoding)
+    verdicts = _verdicts(args, result, inputs, decoding)
     figures = _figures(result, verdicts, args)
     return report.save(
         args.results,
-        f"End to end, {name}: beam {args.beam_size}, CTC {args.ctc_weight}, {args.tokens} tokens",
+        f"End to end, {name}: beam {args.beam_size}, CTC {args.ctc_weight}, {_lm(args)}"
+        f"{args.tokens} tokens",
         figures,
         _table(figures),
         _checks(figures, args),
@@ -68,6 +74,8 @@ def _arguments(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--tokens", type=int, default=40, help="tokens that every search makes")
     parser.add_argument("--beam-size", type=int, default=10)
     parser.add_argument("--ctc-weight", type=float, default=0.3)
+    parser.add_argument("--lm", type=Path, help="language model, as random_model.py writes one")
+    parser.add_argument("--lm-weight", type=float, default=0.6)
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds before them")
     parser.add_argument("--no-quantised-espnet", action="store_true", help="leave that side out")
@@ -77,17 +85,22 @@ def _arguments(argv: Sequence[str] | None) -> Any:
     return parser.parse_args(argv)
 
 
+def _lm(args: Any) -> str:
+    return "" if args.lm is None else f"language model {args.lm.stem} {args.lm_weight}, "
+
+
 def _sides(args: Any) -> list[Side]:
-    quantised = [Side(ESPNET_INT8, "espnet", str(args.model), "int8")]
+    lm = None if args.lm is None else str(args.lm)
+    quantised = [Side(ESPNET_INT8, "espnet", str(args.model), "int8", lm)]
     return [
-        Side(ESPNET, "espnet", str(args.model)),
+        Side(ESPNET, "espnet", str(args.model), lm=lm),
         *(quantised if not args.no_quantised_espnet else []),
         *(Side(p, "bundle", str(args.bundle), p) for p in PRECISIONS),
     ]
 
 
 def _verdicts(
-    model: Any, result: Mapping[str, Any], inputs: Mapping[str, Array], decoding: Mapping[str, Any]
+    args: Any, result: Mapping[str, Any], inputs: Mapping[str, Array], decoding: Mapping[str, Any]
 ) -> dict[str, str]:
     """How the fp32 tokens compare with ESPnet's, by input; ESPnet is asked where they differ."""
     verdicts, espnet = {}, None
@@ -96,13 +109,20 @@ def _verdicts(
         ours, theirs = sides["fp32"]["ids"][0], sides[ESPNET]["ids"][0]
         verdicts[length] = "same"
         if ours != theirs:
-            espnet = espnet or Recogniser(loader.load_model(sources.find(model)), **decoding)
+            espnet = espnet or _espnet(args, decoding)
             verdicts[length] = same_answer(espnet, samples, ours, espnet(samples))
     return verdicts
 
 
+def _espnet(args: Any, decoding: Mapping[str, Any]) -> Recogniser:
+    companions = Companions.of(args.lm).load()
+    loaded = loader.load_model(sources.find(args.model))
+    return Recogniser(loaded, **companions.inference, **decoding)
+
+
 def _figures(result: Mapping[str, Any], verdicts: Mapping[str, str], args: Any) -> dict[str, Any]:
-    weights = sources.find(args.model).weights
+    models = [args.model] if args.lm is None else [args.model, args.lm]
+    weights = [sources.find(model).weights for model in models]
     return {
         **{k: result[k] for k in ("decoding", "rounds", "warm_up")},
         "inputs": {
@@ -115,7 +135,7 @@ def _figures(result: Mapping[str, Any], verdicts: Mapping[str, str], args: Any) 
         },
         "memory": result["memory"],
         "size_mb": {
-            "checkpoint": round(weights.stat().st_size / 1e6, 1) if weights else None,
+            "checkpoint": round(sum(w.stat().st_size for w in weights if w) / 1e6, 1),
             **sizes_mb(args.bundle),
         },
     }

@@ -60,8 +60,14 @@ def utterances(folder: Path, limit: int | None = None) -> dict[str, tuple[Path, 
     return {name: (audio[name], said[name]) for name in names}
 
 
-def ensure_bundle(model: Path, bundle: Path, decoding: Mapping[str, Any], threads: int) -> None:
-    """Export with both precisions where there is no bundle yet."""
+def ensure_bundle(
+    model: Path,
+    bundle: Path,
+    decoding: Mapping[str, Any],
+    threads: int,
+    lm: Path | None = None,
+) -> None:
+    """Export with both precisions, and a language model, where there is no bundle yet."""
     if bundle.exists():
         missing = {"fp32", "int8"} - set(read_manifest(bundle).precisions)
         if missing:
@@ -72,6 +78,7 @@ def ensure_bundle(model: Path, bundle: Path, decoding: Mapping[str, Any], thread
         bundle,
         precision=("fp32", "int8"),
         decoding=decoding,
+        lm=lm,
         keep_slower=True,
         threads=threads,
         progress=lambda step: print("export:", step, flush=True),

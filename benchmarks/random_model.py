@@ -1,7 +1,8 @@
-"""Write a full-size ESPnet ASR model folder with random weights, for speed and parity.
+"""Write a full-size ESPnet model folder with random weights, for speed and parity.
 
     python benchmarks/random_model.py benchmarks/conf/librispeech_conformer10.yaml MODEL
 
+A recogniser, or where the config names `lm` a language model over the same tokens.
 Weights are ESPnet's own initialisation with seed 0. Output layers are scaled by 8 and <eos> gets
 a bias of -30, so that a search neither ends early nor ties; feature statistics are fixed.
 """
@@ -29,7 +30,7 @@ FRAMES, BANDS = 1000, 80  # of the made-up features whose statistics are written
 
 
 def write_model(config: Mapping[str, Any], folder: Path, vocab: int = 5000) -> float:
-    """Write `config.yaml`, `model.pth` and feature statistics.
+    """Write `config.yaml`, `model.pth` and, of a recogniser, feature statistics.
 
     Args:
         config: a recipe's training config.
@@ -40,19 +41,20 @@ def write_model(config: Mapping[str, Any], folder: Path, vocab: int = 5000) -> f
         Millions of parameters.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_statistics(folder / STATS)
+    task = "lm" if "lm" in config else "asr"
     complete = {
         **config,
         "init": None,
-        "input_size": None,
         "token_type": "word",
         "bpemodel": None,
         "token_list": ["<blank>", "<unk>", *(f"t{i}" for i in range(vocab - 3)), "<sos/eos>"],
-        "normalize": "global_mvn",
-        "normalize_conf": {"stats_file": STATS},
     }
+    if task == "asr":
+        _write_statistics(folder / STATS)
+        normalize = {"normalize": "global_mvn", "normalize_conf": {"stats_file": STATS}}
+        complete |= {"input_size": None, **normalize}
     torch.manual_seed(0)
-    model, _ = build_model(complete, "asr", base=folder)
+    model, _ = build_model(complete, task, base=folder)
     _sharpen(model)
     torch.save(model.state_dict(), folder / "model.pth")
     (folder / "config.yaml").write_text(yaml.safe_dump(complete), "utf-8")
@@ -66,9 +68,10 @@ def _write_statistics(path: Path) -> None:
 
 @torch.no_grad()
 def _sharpen(model: Any) -> None:
-    """Make the outputs of attention decoder and CTC decisive, and <eos> the last choice."""
+    """Make the output layers decisive, and <eos> the last choice."""
     decoder, ctc = getattr(model, "decoder", None), getattr(model, "ctc", None)
-    for layer in (getattr(decoder, "output_layer", None), getattr(ctc, "ctc_lo", None)):
+    outputs = [getattr(decoder, "output_layer", None), getattr(ctc, "ctc_lo", None)]
+    for layer in (*outputs, getattr(getattr(model, "lm", None), "decoder", None)):
         if layer is not None:
             layer.weight.mul_(SCALE)
             layer.bias[-1] = EOS_BIAS

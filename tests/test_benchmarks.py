@@ -103,7 +103,12 @@ def test_random_models_are_decisive_and_the_same_every_time(model: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "millions"), [("librispeech_conformer10", 116), ("librispeech_transformer18", 99)]
+    ("name", "millions"),
+    [
+        ("librispeech_conformer10", 116),
+        ("librispeech_transformer18", 99),
+        ("librispeech_lm", 53),
+    ],
 )
 def test_full_size_configs_have_their_published_size(name: str, millions: int) -> None:
     from espnet_onnx.configs import read_yaml
@@ -112,7 +117,7 @@ def test_full_size_configs_have_their_published_size(name: str, millions: int) -
     config = read_yaml(FOLDER / "conf" / f"{name}.yaml")
     tokens = {"token_list": [str(i) for i in range(5000)], "token_type": "word"}
     with torch.device("meta"):
-        model, _ = build_model({**config, **tokens}, "asr")
+        model, _ = build_model({**config, **tokens}, "lm" if "lm" in config else "asr")
     assert sum(p.numel() for p in model.parameters()) // 10**6 == millions
 
 
@@ -299,8 +304,26 @@ def test_one_command_takes_every_figure(tmp_path: Path) -> None:
     (tmp_path / "librispeech_conformer10" / "model.pth").touch()
     lines = run.commands(tmp_path, ["a.flac"], tmp_path, tmp_path / "trained")
     scripts = [line[0] for line in lines]
-    assert scripts.count("random_model") == 1  # the Conformer is there
+    # The Conformer is there; the Transformer and the language model are not.
+    assert scripts.count("random_model") == 2
     assert set(scripts) == {"random_model", "end_to_end", "int8_quality", "modules", "digits"}
     assert all((FOLDER / f"{name}.py").is_file() for name in scripts)
-    made = next(line for line in lines if line[0] == "random_model")
-    assert Path(made[1]).is_file()
+    assert all(Path(line[1]).is_file() for line in lines if line[0] == "random_model")
+    (with_lm,) = (line for line in lines if "--lm" in line)
+    args = script("end_to_end")._arguments(with_lm[1:])
+    assert (args.lm, args.beam_size, args.lm_weight) == (tmp_path / "librispeech_lm", 20, 0.6)
+    espnet, _, *ours = script("end_to_end")._sides(args)
+    assert espnet.lm == str(args.lm) and all(side.lm is None for side in ours)
+
+
+def test_a_random_language_model_decodes_beside_a_random_recogniser(
+    model: Path, tmp_path: Path
+) -> None:
+    from espnet_onnx import loader, sources
+    from espnet_onnx.companions import Companions
+
+    conf = {"lm": "transformer", "lm_conf": {"att_unit": 8, "head": 2, "unit": 8, "layer": 1}}
+    script("random_model").write_model(conf, tmp_path / "lm", VOCAB)
+    config = loader.load_model(sources.find(model)).config
+    child = Companions.of(tmp_path / "lm").load().components(config)["lm"]
+    assert child.module.decoder.bias[-1] == -30

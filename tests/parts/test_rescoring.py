@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Bigram:
 
 def log_prob(sequence: tuple[int, ...]) -> float:
     path = [END, *sequence, END]
-    return sum(float(Bigram.table[a, b]) for a, b in zip(path[:-1], path[1:], strict=True))
+    return sum(float(Bigram.table[a, b]) for a, b in itertools.pairwise(path))
 
 
 def test_log_probs_follow_every_sequence_to_its_end() -> None:
