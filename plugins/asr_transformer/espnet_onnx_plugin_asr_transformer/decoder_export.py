@@ -6,7 +6,6 @@ frames, D width, N heads, K width of a head, V tokens, L blocks.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,27 +15,14 @@ from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.layers.cached_attention import Affine, frame_bias, own_slots
+from espnet_onnx.layers.cross_memory import FRAMES, memory_axes, memory_graph, memory_names
 from espnet_onnx.layers.decoder_block import CachedDecoderBlock
 
 from .decoder_reference_export import DecoderReference
 
-__all__ = ["DecoderMemory", "DecoderStep", "decoder_graphs"]
+__all__ = ["DecoderStep", "decoder_graphs"]
 
 TRIALS = ((9, 3, 5), (5,), (1,), (27, 14))
-FRAMES = {"encoder_frames": "encoder_out_lengths"}
-
-
-class DecoderMemory(nn.Module):
-    """Cross-attention keys and values of every block, once an utterance."""
-
-    def __init__(self, blocks: Sequence[CachedDecoderBlock]) -> None:
-        super().__init__()
-        self.src_attn = nn.ModuleList(block.src_attn for block in blocks)
-
-    def forward(self, encoder_out: Tensor) -> tuple[Tensor, ...]:
-        """(B, T, D) -> keys (B, N, K, T) and values (B, N, T, K), block by block."""
-        pairs = (attention.memory(encoder_out) for attention in self.src_attn)  # type: ignore[operator]
-        return tuple(itertools.chain.from_iterable(pairs))
 
 
 class DecoderStep(nn.Module):
@@ -44,7 +30,7 @@ class DecoderStep(nn.Module):
 
     Args:
         decoder: a live `TransformerDecoder`.
-        blocks: its blocks, shared with `DecoderMemory`.
+        blocks: its blocks, whose cross-attentions the graph `memory` shares.
 
     Attributes:
         input_names: the graph's inputs, in the order of `forward`.
@@ -63,7 +49,7 @@ class DecoderStep(nn.Module):
         self.embed_scale = 1.0 if self.alpha is not None else positions.xscale
         self.register_buffer("rates", _rates(self.embed.embedding_dim), persistent=False)
         names = ["tokens", "ancestors", "encoder_out_lengths"]
-        self.input_names = [*names, *_names("memory_", len(blocks)), *_names("past_", len(blocks))]
+        self.input_names = [*names, *memory_names(len(blocks)), *_names("past_", len(blocks))]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """One step.
@@ -105,28 +91,10 @@ def decoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gr
     """The graphs `memory` and `step` of a live `TransformerDecoder`."""
     decoder = component.module
     blocks = [CachedDecoderBlock(layer) for layer in decoder.decoders]
-    reference = DecoderReference(decoder)
-    return {
-        "memory": _memory_graph(DecoderMemory(blocks).eval(), reference),
-        "step": _step_graph(DecoderStep(decoder, blocks).eval(), reference),
-    }
-
-
-def _memory_graph(module: DecoderMemory, reference: DecoderReference) -> eo.Graph:
-    blocks = len(module.src_attn)
-    return eo.Graph(
-        module,
-        outputs=_names("memory_", blocks),
-        axes={
-            "encoder_out": ("batch", "encoder_frames", None),
-            "encoder_out_lengths": ("batch",),
-            **_memory_axes(blocks),
-        },
-        feed=reference.memory_feed,
-        reference=reference.memory,
-        trials=TRIALS,
-        lengths=FRAMES,
-    )
+    live = [layer.src_attn for layer in decoder.decoders]
+    memory = memory_graph([block.src_attn for block in blocks], live, TRIALS)
+    step = DecoderStep(decoder, blocks).eval()
+    return {"memory": memory, "step": _step_graph(step, DecoderReference(decoder, memory))}
 
 
 def _step_graph(module: DecoderStep, reference: DecoderReference) -> eo.Graph:
@@ -141,7 +109,7 @@ def _step_graph(module: DecoderStep, reference: DecoderReference) -> eo.Graph:
             "encoder_out": ("batch", "encoder_frames", None),
             "encoder_out_lengths": ("batch",),
             "prefix": ("batch", "beams", None),
-            **_memory_axes(blocks),
+            **memory_axes(blocks),
             **dict.fromkeys(_names("past_", blocks), past),
             "log_probs": ("batch", "beams", None),
             **dict.fromkeys(_names("", blocks), ("batch", None, "beams", None)),
@@ -155,11 +123,6 @@ def _step_graph(module: DecoderStep, reference: DecoderReference) -> eo.Graph:
 
 def _names(prefix: str, blocks: int) -> list[str]:
     return [f"{prefix}{what}_{block}" for block in range(blocks) for what in ("key", "value")]
-
-
-def _memory_axes(blocks: int) -> dict[str, Sequence[str | None]]:
-    key, value = ("batch", None, None, "encoder_frames"), ("batch", None, "encoder_frames", None)
-    return dict(zip(_names("memory_", blocks), itertools.cycle([key, value])))
 
 
 def _rates(width: int) -> Tensor:

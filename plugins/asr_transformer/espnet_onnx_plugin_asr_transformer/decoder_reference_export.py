@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from espnet_onnx.types import Array, Feed
+from espnet_onnx.types import Array, Feed, Graph
 
 __all__ = ["DecoderReference", "Replay"]
 
@@ -66,28 +66,16 @@ def _collect(outputs: list[Tensor]) -> Callable[[Any, Any, Tensor], None]:
 
 
 class DecoderReference:
-    """Feeds and references of the graphs `memory` and `step`, through the untouched decoder."""
+    """Feed and reference of the graph `step`, through the untouched decoder.
 
-    def __init__(self, decoder: Any) -> None:
-        self._decoder = decoder
-        self._vocabulary, self._width = decoder.embed[0].weight.shape
+    Args:
+        decoder: the live decoder.
+        memory: the graph that computes what a step reads of the encoder.
+    """
 
-    def memory_feed(self, lengths: Sequence[int]) -> Feed:
-        """Encoder output of the given lengths."""
-        shape = (len(lengths), max(lengths), self._width)
-        encoder_out = np.random.default_rng(sum(lengths)).standard_normal(shape, dtype=np.float32)
-        return {"encoder_out": encoder_out, "encoder_out_lengths": np.array(lengths, np.int64)}
-
-    def memory(self, feed: Feed) -> Feed:
-        """`MultiHeadedAttention.forward_qkv` of every block's cross-attention."""
-        encoder_out = torch.from_numpy(feed["encoder_out"])
-        out = {}
-        for block, layer in enumerate(self._decoder.decoders):
-            with torch.no_grad():
-                _, key, value = layer.src_attn.forward_qkv(encoder_out, encoder_out, encoder_out)
-            out[f"memory_key_{block}"] = key.transpose(-1, -2).numpy()
-            out[f"memory_value_{block}"] = value.numpy()
-        return out
+    def __init__(self, decoder: Any, memory: Graph) -> None:
+        self._decoder, self._memory = decoder, memory
+        self._vocabulary = len(decoder.embed[0].weight)
 
     def step_feed(self, lengths: Sequence[int]) -> Feed:
         """Random prefixes, their keys and values scattered over the cache's slots.
@@ -98,7 +86,7 @@ class DecoderReference:
         batch, past = len(lengths), max(lengths) % 5 + len(lengths) - 1
         beams = 1 if past == 0 else 1 + batch
         prefix = rng.integers(0, self._vocabulary, (batch, beams, past + 1))
-        memory_feed = self.memory_feed(lengths)
+        memory_feed = self._memory.feed(lengths)
         slots = rng.permuted(np.tile(np.arange(beams * past + SPARE), (batch, 1)), axis=1)
         ancestors = slots[:, : beams * past].reshape(batch, beams, past)
         return {
@@ -106,7 +94,7 @@ class DecoderReference:
             "ancestors": ancestors,
             "prefix": prefix,
             **memory_feed,
-            **self.memory(memory_feed),
+            **self._memory.reference(memory_feed),
             **self._past(rng, memory_feed, prefix, ancestors),
         }
 

@@ -72,12 +72,13 @@ class _ChannelConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(R, D) -> (R, D)."""
         windows = F.pad(x, (self.padding, self.padding))[:, self.neighbours]
-        return (windows @ self.kernel(x)[:, :, None]).squeeze(-1)
+        y: Tensor = windows @ self.kernel(x)[:, :, None]
+        return y.squeeze(-1)
 
 
 def _own_tap(live: Any, width: int) -> Tensor:
     """What a lightweight convolution multiplies each channel of the token by: (D,)."""
-    weight = live.weight.detach()
+    weight: Tensor = live.weight.detach()
     if live.use_kernel_mask:
         weight = weight.masked_fill(live.kernel_mask.to(weight.device) == 0, float("-inf"))
     taps = weight.softmax(-1)[:, 0, live.padding_size]
@@ -87,7 +88,7 @@ def _own_tap(live: Any, width: int) -> Tensor:
 
 def _band(live: Any, width: int) -> Tensor:
     """The convolution of `LightweightConvolution2D` along channels, as a matrix (D, D)."""
-    taps = live.weight_f.detach().softmax(-1).flatten()
+    taps: Tensor = live.weight_f.detach().softmax(-1).flatten()
     band = taps.new_zeros(width, width)
     for tap, offset in zip(taps, range(-live.padding_size, live.padding_size + 1), strict=True):
         if abs(offset) < width:

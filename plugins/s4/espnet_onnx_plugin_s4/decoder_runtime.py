@@ -43,31 +43,35 @@ class S4Scorer:
     def __init__(self, memory: Session, step: Session) -> None:
         self._memory, self._step = memory, step
         self._memories = [name for name in step.inputs if name.startswith("memory_")]
-        self._states, self._inputs = (
-            {n.removeprefix("past_"): step.inputs[n] for n in step.inputs if n.startswith(past)}
-            for past in ("past_state_", "past_input_")
-        )
+        self._states = _carried(step, "past_state_")
+        self._inputs = _carried(step, "past_input_")
 
     def start(self, encoder_out: Array, lengths: Array) -> S4State:
         """State of the empty hypothesis: (B, T, D) and lengths (B,)."""
-        batch = len(encoder_out)
         memory = dict(zip(self._memories, self._memory(encoder_out=encoder_out), strict=True))
         memory["encoder_out_lengths"] = lengths.astype(np.int64)
-        states, inputs = (
-            {name: np.zeros((batch, 1, *map(int, shape[2:])), np.float32) for name, shape in of}
-            for of in (self._states.items(), self._inputs.items())
-        )
-        return S4State(memory, states, inputs)
+        batch = len(encoder_out)
+        return S4State(memory, _silence(batch, self._states), _silence(batch, self._inputs))
 
     def score(self, tokens: Array, state: S4State, parents: Array) -> tuple[Array, S4State]:
         """(B, H, U) tokens, a state of (B, H') and (B, H) parents -> (B, H, V), a new state."""
         last = np.ascontiguousarray(tokens[:, :, -1])
         best = parents[:, :1, None]
         inputs = {n: np.take_along_axis(x, best, axis=1) for n, x in state.inputs.items()}
-        past = {f"past_{name}": x for name, x in (state.states | inputs).items()}
+        past = {f"past_{name}": x for name, x in {**state.states, **inputs}.items()}
         feed = {"tokens": last, "sources": np.zeros_like(last), **state.memory, **past}
         log_probs, *new = self._step(**feed)
         middle = len(self._states)
         states = dict(zip(self._states, new[:middle], strict=True))
         inputs = dict(zip(self._inputs, new[middle:], strict=True))
         return log_probs, S4State(state.memory, states, inputs)
+
+
+def _carried(step: Session, prefix: str) -> dict[str, tuple[int, ...]]:
+    """Output name -> the fixed sizes behind (B, P) of the input that carries it on."""
+    names = [name for name in step.inputs if name.startswith(prefix)]
+    return {n.removeprefix("past_"): tuple(map(int, step.inputs[n][2:])) for n in names}
+
+
+def _silence(batch: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    return {name: np.zeros((batch, 1, *shape), np.float32) for name, shape in shapes.items()}
