@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from espnet_onnx.testing import TinyModel
-from espnet_onnx.testing.tiny import feats_stats
+from espnet_onnx.testing import feats_stats
 
 __all__ = ["MODELS"]
 
