@@ -19,7 +19,7 @@ from .types import Component
 __all__ = ["Companions", "Language"]
 
 # What a caller may name as a language model; False leaves out the one that a pack brings.
-Language = Loaded | str | Path | Literal[False] | None
+Language = Loaded | Source | str | Path | Literal[False] | None
 
 _NONE = "none"
 _LM = ("lm_train_config", "lm_file")
@@ -123,8 +123,8 @@ class Companions:
 def _language_model(lm: Language) -> Source | Loaded | None:
     if lm is None or lm is False or lm == _NONE:
         return None
-    if isinstance(lm, Loaded):
-        _check_task(lm.config, "lm", lm.task)
+    if isinstance(lm, Loaded | Source):
+        _check_task(lm.config, "language model", lm.task if isinstance(lm, Loaded) else None)
         return lm
     pair = next(_pairs(str(lm)), None)
     source = sources.find(lm) if pair is None else _named(*pair)

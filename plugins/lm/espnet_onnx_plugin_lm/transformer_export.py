@@ -118,7 +118,9 @@ class TransformerStep(nn.Module):
         if self.scale is None:
             return x
         angles = self.rates * torch.full((1,), position)
-        return x * self.scale + torch.stack([angles.sin(), angles.cos()], -1).flatten()
+        encoding = torch.stack([angles.sin(), angles.cos()], -1).flatten()
+        positioned: Tensor = x * self.scale + encoding
+        return positioned
 
 
 def transformer_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
