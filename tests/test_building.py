@@ -110,3 +110,10 @@ def test_one_that_fails_is_passed_over(
     monkeypatch.setenv("ESPNET_ONNX_RAISE", "1")
     with pytest.raises((ImportError, AttributeError, KeyError, TypeError)):
         isolation.without_downloads().__enter__()
+
+
+def test_no_inference_of_a_reference_drops_out() -> None:
+    ones = torch.ones(100)
+    with isolation.without_dropout():
+        assert torch.equal(torch.nn.functional.dropout(ones, 0.9), ones)
+    assert not torch.equal(torch.nn.functional.dropout(ones, 0.9), ones)

@@ -24,7 +24,7 @@ NAN, INF = np.nan, np.inf
         ([1.0], [1.0, 1.0], INF),
         ([NAN], [1.0], INF),
         ([1.0], [NAN], INF),
-        ([NAN, 1.0], [NAN, 1.0], 0.0),
+        ([NAN, 1.0], [NAN, 1.0], INF),
         ([-INF, 1.0], [-INF, 1.5], 0.5 / 1.5),
         ([INF], [-INF], INF),
         ([NAN], [INF], INF),

@@ -26,7 +26,14 @@ import torch
 from .errors import one_line
 from .manager import log, reraise
 
-__all__ = ["GROUP", "Substitute", "substitute", "undisturbed", "without_downloads"]
+__all__ = [
+    "GROUP",
+    "Substitute",
+    "substitute",
+    "undisturbed",
+    "without_downloads",
+    "without_dropout",
+]
 
 GROUP = "espnet_onnx.building"
 Substitute = Callable[[], AbstractContextManager[Any]]
@@ -87,6 +94,20 @@ def undisturbed() -> Iterator[None]:
         torch.set_grad_enabled(grad)
         random.setstate(python_state)
         np.random.set_state(numpy_state)
+
+
+@contextmanager
+def without_dropout() -> Iterator[None]:
+    """Make `torch.nn.functional.dropout` return what it is given.
+
+    ESPnet's `RNNP` calls it without `training`, so that its answers are random even in inference.
+    """
+    original = torch.nn.functional.dropout
+    torch.nn.functional.dropout = lambda x, *_args, **_named: x
+    try:
+        yield
+    finally:
+        torch.nn.functional.dropout = original
 
 
 class _NoLoss(torch.nn.Module):

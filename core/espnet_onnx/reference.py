@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .errors import InputError
 from .inference import inference
+from .isolation import without_dropout
 from .loader import Loaded
 from .types import Array
 
@@ -59,11 +60,14 @@ class Recogniser:
 
     def batch(self, samples: Sequence[Array]) -> list[Answer]:
         """Recognise many in one search (`Speech2Text.batch_decode`, ESPnet 202611 and newer)."""
-        return [self._answer(nbest[0]) for nbest in self.speech2text.batch_decode(list(samples))]
+        with without_dropout():
+            nbests = self.speech2text.batch_decode(list(samples))
+        return [self._answer(nbest[0]) for nbest in nbests]
 
     def _results(self, inputs: Inputs) -> Any:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
-        results = self.speech2text(*map(torch.as_tensor, given))
+        with without_dropout():
+            results = self.speech2text(*map(torch.as_tensor, given))
         # Some answer (n-best, what they heard on the way).
         return results[0] if isinstance(results, tuple) else results
 
@@ -90,7 +94,7 @@ class Recogniser:
             y = torch.tensor(prefix)
             for name, scorer in search.full_scorers.items():
                 sources = (x, *second) if "decoder" in name else (x,)
-                log_probs, states[name] = scorer.score(y, states[name], *sources)
+                log_probs, states[name] = _scored(scorer, y, states[name], sources)
                 total += search.weights[name] * float(log_probs[token])
             for name, scorer in search.part_scorers.items():
                 scores, state = scorer.score_partial(y, torch.tensor([token]), states[name], heard)
@@ -115,6 +119,15 @@ class Recogniser:
         finally:
             hook.remove()
         return seen["x"], seen.get("pre_x")
+
+
+def _scored(scorer: Any, y: Tensor, state: Any, sources: tuple[Tensor, ...]) -> Any:
+    """One step of a scorer; some decoders only have the batched one."""
+    try:
+        return scorer.score(y, state, *sources)
+    except NotImplementedError:
+        log_probs, states = scorer.batch_score(y[None], [state], *(x[None] for x in sources))
+        return log_probs[0], states[0]
 
 
 def same_answer(recogniser: Recogniser, inputs: Inputs, ids: Sequence[int], want: Answer) -> str:
