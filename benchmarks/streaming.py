@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     name = args.name or args.model.stem
     report = Report.start("streaming", name, args.threads, argv)
-    ensure_bundle(args.model, args.bundle, {}, args.threads)
+    if not args.bundle.exists():
+        ensure_bundle(args.model, args.bundle, {}, args.threads)
     runs = {f"{minutes:g}": _run(args, minutes) for minutes in args.minutes}
     return report.save(
         args.results,

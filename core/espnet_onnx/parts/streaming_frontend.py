@@ -21,7 +21,8 @@ class StreamingFrontend:
 
     The frontend sees windows of samples that overlap, and the frames at a window's edges, which
     reach beyond it, are left to its neighbours. A normalisation over whole utterances sees a window
-    as one, in ESPnet as here.
+    as one, in ESPnet as here. Where the first samples are too few for a window, ESPnet takes the
+    window that they begin for a later one and drops its first frames; so does this.
 
     Args:
         frontend: waveform to features.
@@ -41,21 +42,19 @@ class StreamingFrontend:
     def push(self, samples: Array, *, last: bool) -> Array | None:
         """(S,) more samples -> (1, T, D), the frames that they complete; None while too few."""
         samples = np.concatenate((self._samples, samples.astype(np.float32)))
+        begin, self._begun = self._edge if self._begun else 0, True
         kept = (2 * self._edge - 1) * self._hop
         frames, rest = divmod(len(samples), self._hop)
-        enough = max(self._window, self._frontend.shortest - 1, kept + rest - 1)
-        if len(samples) <= enough and not last:
+        least = max(kept, self._frontend.shortest)
+        if not last and (len(samples) <= self._window or frames * self._hop < least):
             self._samples = samples
             return None
         if last:
             samples = np.pad(samples, (0, max(0, self._shortest - len(samples))))
-            feats = self._features(samples)
-            return feats[:, self._edge if self._begun else 0 :]
+            return self._features(samples)[:, begin:]
         feats = self._features(samples[: frames * self._hop])
-        feats = feats[:, self._edge if self._begun else 0 : feats.shape[1] - self._edge]
         self._samples = samples[len(samples) - kept - rest :]
-        self._begun = True
-        return feats
+        return feats[:, begin : feats.shape[1] - self._edge]
 
     def _features(self, samples: Array) -> Array:
         feats, lengths = self._frontend(samples[None], np.array([len(samples)], np.int64))

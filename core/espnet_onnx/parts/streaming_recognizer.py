@@ -89,7 +89,8 @@ class Stream:
         self._check_open()
         known = len(self._segments)
         for part, ends in self._endpoints.split(self._read(samples)):
-            self.utterance.push(part, last=ends)
+            if ends or len(part):
+                self.utterance.push(part, last=ends)
             if ends:
                 self._keep()
         return attrs.evolve(self.utterance.partial(), segments=tuple(self._segments[known:]))
