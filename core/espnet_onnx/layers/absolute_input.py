@@ -31,10 +31,11 @@ class AbsoluteInput(nn.Module):
         def __call__(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, FrameMask]:
             """`nn.Module` itself promises Any."""
 
-    def __init__(self, embed: nn.Module) -> None:
+    def __init__(self, embed: Any) -> None:
         super().__init__()
         self.subsampling: nn.Module | None = None
-        layers: list[nn.Module] = []
+        layers: list[Any] = []
+        positions: Any
         if isinstance(embed, nn.Sequential):
             *layers, positions = embed
         else:
@@ -59,7 +60,7 @@ def input_width(embed: Any, given: int | None) -> int | None:
     if not isinstance(embed, nn.Sequential):
         convs, _, _ = parts(embed)
         return convs[0].in_channels if isinstance(convs[0], nn.Conv1d) else given
-    first = embed[0]
+    first: Any = embed[0]
     return first.in_features if isinstance(first, nn.Linear) else int(first.d_model)
 
 

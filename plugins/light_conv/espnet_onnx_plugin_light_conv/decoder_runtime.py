@@ -41,3 +41,7 @@ class LightConvScorer:
         positions = np.full(batch, size - 1, np.int64)
         (log_probs,) = self._step(tokens=last, positions=positions, **state)
         return log_probs, state
+
+    def keep(self, state: State, utterances: Array) -> State:
+        """The state of some of its utterances."""
+        return {name: array[utterances] for name, array in state.items()}

@@ -69,6 +69,11 @@ class NgramScorer:
             scores[place] = self._of(new[place])
         return scores, new
 
+    def keep(self, state: Array, utterances: Array) -> Array:
+        """The state of some of its utterances."""
+        kept: Array = state[utterances]
+        return kept
+
     def _of(self, state: Any) -> Array:
         """Scores (V,) of every token that may follow."""
         found = self._scores.get(state)

@@ -38,3 +38,7 @@ class SeqRnnScorer:
         last = np.ascontiguousarray(tokens[:, :, -1])
         log_probs, *new = self._step(tokens=last, **feed)
         return log_probs, dict(zip(state, new, strict=True))
+
+    def keep(self, state: Mapping[str, Array], utterances: Array) -> Mapping[str, Array]:
+        """The state of some of its utterances."""
+        return {name: array[utterances] for name, array in state.items()}

@@ -59,3 +59,8 @@ class TransformerLMScorer:
             own = np.where(last == 0, ancestors[:, :, 0], own)
         ancestors = np.concatenate([ancestors, own[:, :, None]], axis=2)
         return log_probs, TransformerLMState(cache, ancestors, cache.used)
+
+    def keep(self, state: TransformerLMState, utterances: Array) -> TransformerLMState:
+        """The state of some of its utterances."""
+        cache, ancestors = state.cache.keep(utterances), state.ancestors[utterances]
+        return TransformerLMState(cache, ancestors, state.used)

@@ -62,3 +62,9 @@ class RNNDecoderScorer:
         last = np.ascontiguousarray(tokens[:, :, -1])
         log_probs, *new = self._step(tokens=last, **state.memory, **past)
         return log_probs, DecoderState(state.memory, dict(zip(self._past, new, strict=True)))
+
+    def keep(self, state: DecoderState, utterances: Array) -> DecoderState:
+        """The state of some of its utterances."""
+        memory = {name: array[utterances] for name, array in state.memory.items()}
+        past = {name: array[utterances] for name, array in state.past.items()}
+        return DecoderState(memory, past)

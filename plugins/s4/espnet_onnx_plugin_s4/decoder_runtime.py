@@ -66,6 +66,14 @@ class S4Scorer:
         inputs = dict(zip(self._inputs, new[middle:], strict=True))
         return log_probs, S4State(state.memory, states, inputs)
 
+    def keep(self, state: S4State, utterances: Array) -> S4State:
+        """The state of some of its utterances."""
+        memory, states, inputs = (
+            {name: array[utterances] for name, array in arrays.items()}
+            for arrays in (state.memory, state.states, state.inputs)
+        )
+        return S4State(memory, states, inputs)
+
 
 def _carried(step: Session, prefix: str) -> dict[str, tuple[int, ...]]:
     """Output name -> the fixed sizes behind (B, P) of the input that carries it on."""

@@ -79,6 +79,12 @@ class TwoSourceScorer:
         ancestors = np.concatenate([ancestors, own[:, :, None]], axis=2)
         return log_probs, TwoSourceState(state.sources, cache, ancestors, cache.used)
 
+    def keep(self, state: TwoSourceState, utterances: Array) -> TwoSourceState:
+        """The state of some of its utterances."""
+        sources = {name: array[utterances] for name, array in state.sources.items()}
+        cache, ancestors = state.cache.keep(utterances), state.ancestors[utterances]
+        return TwoSourceState(sources, cache, ancestors, state.used)
+
     def _named(self, source: str, arrays: Sequence[Array]) -> dict[str, Array]:
         kinds = (f"{source}_key_", f"{source}_value_")
         names = [name for name in self._step.inputs if name.startswith(kinds)]
