@@ -165,7 +165,8 @@ class BeamSearch:
     def _without_done(self, running: _Running) -> _Running:
         """Only the utterances that still grow, once many do not and every scorer can tell apart."""
         busy = np.flatnonzero(running.counts)
-        movable = all(hasattr(scorer, "keep") for scorer in self._scorers.values())
+        scorers: Mapping[str, Any] = self._scorers
+        movable = all(hasattr(scorer, "keep") for scorer in scorers.values())
         if not movable or len(busy) > _BUSY * len(running.counts):
             return running
         return attrs.evolve(
@@ -176,7 +177,7 @@ class BeamSearch:
             scores=running.scores[busy],
             parts={name: part[busy] for name, part in running.parts.items()},
             counts=running.counts[busy],
-            states={k: self._scorers[k].keep(v, busy) for k, v in running.states.items()},
+            states={k: scorers[k].keep(v, busy) for k, v in running.states.items()},
             ctc=None if running.ctc is None else running.ctc.keep(busy),
         )
 

@@ -150,7 +150,7 @@ class BlockSearch:
             assert self._beam is not None
             grown = self._grower.grow(self._beam)
             ends = grown.beam.tokens[:, -1] == self._eos
-            closed = [grown.beam.hypothesis(row) for row in np.flatnonzero(ends)]
+            closed = [grown.beam.hypothesis(row) for row in np.flatnonzero(ends).tolist()]
             full = self._step == longest - 1
             if not final:
                 if full:
