@@ -22,7 +22,16 @@ RUN_CONTRACT = "what runs a bundle reaches no torch, onnx or espnet"
 
 # Of core, what only an export, a check against ESPnet or a developer needs.
 EXPORT_CORE = {
-    *("checkpoint", "companions", "espnet_classes", "export", "graphs", "inference", "isolation", "loader"),
+    *(
+        "checkpoint",
+        "companions",
+        "espnet_classes",
+        "export",
+        "graphs",
+        "inference",
+        "isolation",
+        "loader",
+    ),
     *("optimizer", "parity", "quantiser", "reference", "tracer", "verify", "bench", "bench_worker"),
     *("testing", "dropin_export"),
 }
