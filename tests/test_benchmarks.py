@@ -169,7 +169,7 @@ def test_a_report_says_where_and_how(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def end_to_end_figures(**changed: Any) -> dict[str, Any]:
-    side = {"tokens": 40, "times_faster_than": {"ESPnet": 6.0}}
+    side = {"tokens": [40], "times_faster_than": {"ESPnet": 6.0}}
     sides = {name: dict(side) for name in ("ESPnet", "fp32", "int8")}
     memory = {"ESPnet": 1000.0, "fp32": 300.0, "int8": 200.0}
     timed = {"sides": sides, "fp32_tokens": "tie", **changed}
@@ -187,13 +187,23 @@ def test_end_to_end_fails_where_anchors_says() -> None:
     different = end_to_end_figures(fp32_tokens="different")
     assert end_to_end_failures(different) == ["10 s: fp32 tokens"]
     short = end_to_end_figures()
-    short["inputs"]["10 s"]["sides"]["int8"]["tokens"] = 39
+    short["inputs"]["10 s"]["sides"]["int8"]["tokens"] = [39]
     assert end_to_end_failures(short) == ["10 s: token counts"]
     options = ["--fp32-faster", "6", "--int8-faster", "6.5", "--memory-share", "0.25"]
     assert end_to_end_failures(end_to_end_figures(), *options) == [
         "10 s: fp32, share of ESPnet's peak memory",
         "10 s: int8, times faster than ESPnet",
     ]
+
+
+def test_a_batch_holds_the_same_speech_from_other_places(test_set: Path) -> None:
+    recording = str(test_set / "wav" / "u1.flac")
+    options = ["m", "b", recording, "--seconds", "0.2", "--batch", "4"]
+    args = script("end_to_end")._arguments(options)
+    (name, batch), *more = script("end_to_end")._inputs(args).items()
+    assert (name, len(batch), more) == ("4 x 0.2 s", 4, [])
+    assert len({samples.tobytes() for samples in batch}) == 4
+    assert len({np.sort(samples).tobytes() for samples in batch}) == 1
 
 
 def test_teacher_forced_log_probs_are_the_decoders_own(
@@ -278,7 +288,7 @@ def test_a_race_runs_on_every_side(
     data = json.loads((tmp_path / "end_to_end.tiny.json").read_text())
     sides = data["figures"]["inputs"]["1.5 s"]["sides"]
     assert list(sides) == ["ESPnet", "fp32", "int8"]
-    assert all(side["tokens"] == 4 and side["median_s"] > 0 for side in sides.values())
+    assert all(side["tokens"] == [4] and side["median_s"] > 0 for side in sides.values())
     assert sides["ESPnet"]["times_faster_than"] == {"ESPnet": 1.0}
     assert all(m["peak_mb"] >= m["imports_mb"] > 0 for m in data["figures"]["memory"].values())
     assert script("modules").main([*common, "--positions", "2"]) == 0
