@@ -4,34 +4,74 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import attrs
 
 from .errors import ModelError, one_line
 
-__all__ = ["inference_class", "task_class"]
+__all__ = ["Decoder", "inference_class", "kept_settings", "task_class"]
+
+
+@attrs.frozen
+class Decoder:
+    """A class of `espnet2.bin`, and what it wants of those who decode with it.
+
+    Attributes:
+        path: `module:Class`.
+        options: what it needs besides the settings of a search.
+        renamed: its own names of settings, by those of ours that it calls otherwise.
+        kept: where its objects keep settings, by our names; for those without a beam search.
+    """
+
+    path: str
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    renamed: Mapping[str, str] = attrs.field(factory=dict)
+    kept: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def _decoder(given: Decoder | str | None) -> Decoder | None:
+    return Decoder(given) if isinstance(given, str) else given
 
 
 @attrs.frozen
 class _Entry:
-    """`task` in `espnet2.tasks.<name>`; `decoder` is `module:Class` in `espnet2.bin`."""
+    """`task` in `espnet2.tasks.<name>`, and what decodes; `models` by the config's `model`."""
 
     task: str
-    decoder: str | None = None
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    decoder: Decoder | None = attrs.field(default=None, converter=_decoder)
+    models: Mapping[str, Decoder] = attrs.field(factory=dict)
 
+
+_MASKED = Decoder(
+    "asr_inference_maskctc:Speech2Text",
+    # An argument that it insists on; the model is there already.
+    {"asr_train_config": "config.yaml"},
+    renamed={
+        "n_iterations": "maskctc_n_iterations",
+        "threshold_probability": "maskctc_threshold_probability",
+    },
+    kept={
+        "n_iterations": "s2t.n_iterations",
+        "threshold_probability": "s2t.threshold_probability",
+    },
+)
+_SEVERAL = Decoder("asr_inference:Speech2Text", {"multi_asr": True})
+_ENHANCED = Decoder("asr_inference:Speech2Text", {"enh_s2t_task": True})
 
 _ENTRIES = {
     "aqa": _Entry("AqaTask", "aqa_inference:AqaInference"),
-    "asr": _Entry("ASRTask", "asr_inference:Speech2Text"),
+    "asr": _Entry(
+        "ASRTask", "asr_inference:Speech2Text", {"maskctc": _MASKED, "pit_espnet": _SEVERAL}
+    ),
     "asr_transducer": _Entry("ASRTransducerTask", "asr_transducer_inference:Speech2Text"),
     "asvspoof": _Entry("ASVSpoofTask", "asvspoof_inference:SpeechAntiSpoof"),
     "beats": _Entry("BeatsTask"),
     "cls": _Entry("CLSTask", "cls_inference:Classification"),
     "diar": _Entry("DiarizationTask", "diar_inference:DiarizeSpeech"),
     "enh": _Entry("EnhancementTask", "enh_inference:SeparateSpeech"),
-    "enh_s2t": _Entry("EnhS2TTask", "asr_inference:Speech2Text", {"enh_s2t_task": True}),
+    "enh_s2t": _Entry("EnhS2TTask", _ENHANCED),
     "enh_tse": _Entry("TargetSpeakerExtractionTask", "enh_tse_inference:SeparateSpeech"),
     "gan_codec": _Entry("GANCodecTask", "gan_codec_inference:AudioCoding"),
     "gan_svs": _Entry("GANSVSTask", "svs_inference:SingingGenerate"),
@@ -67,17 +107,32 @@ def task_class(name: str) -> Any:
     return _imported(f"espnet2.tasks.{name}", _entry(name).task, name)
 
 
-def inference_class(name: str) -> tuple[Any, Mapping[str, Any]]:
-    """The `espnet2.bin` class that decodes for a task, and the options it then needs.
+def inference_class(name: str, model: str | None = None) -> tuple[Any, Decoder]:
+    """The `espnet2.bin` class that decodes for a task, and what it wants.
+
+    Args:
+        name: the task.
+        model: the config's `model`, which some tasks decode otherwise than the rest.
 
     Raises:
         ModelError: no such task, or nothing in the installed ESPnet decodes for it.
     """
     entry = _entry(name)
-    if entry.decoder is None:
+    decoder = entry.models.get(model or "", entry.decoder)
+    if decoder is None:
         raise ModelError(f"task {name}: ESPnet has no inference class to compare with")
-    module, _, attribute = entry.decoder.partition(":")
-    return _imported(f"espnet2.bin.{module}", attribute, name), entry.options
+    module, _, attribute = decoder.path.partition(":")
+    return _imported(f"espnet2.bin.{module}", attribute, name), decoder
+
+
+def kept_settings(live: Any) -> dict[str, Any]:
+    """Settings that an inference object keeps outside a beam search; empty for any other."""
+    path = f"{type(live).__module__}:{type(live).__name__}"
+    decoders = (decoder for entry in _ENTRIES.values() for decoder in entry.models.values())
+    for decoder in decoders:
+        if path == f"espnet2.bin.{decoder.path}":
+            return {name: attrgetter(where)(live) for name, where in decoder.kept.items()}
+    return {}
 
 
 def _entry(name: str) -> _Entry:

@@ -25,20 +25,22 @@ def inference(loaded: Loaded, *, lm: Loaded | None = None, **decoding: Any) -> A
     Args:
         loaded: the model, which the object shares.
         lm: a language model to decode with.
-        decoding: options of ESPnet's class (`beam_size`, `ctc_weight`, ...). Those that the
-            installed version does not have are left out: 202511 has no `ctc_window_margin`.
+        decoding: options of ESPnet's class (`beam_size`, `ctc_weight`, ...), or settings of ours
+            that it calls otherwise. Those that the installed version does not have are left out:
+            202511 has no `ctc_window_margin`.
 
     Raises:
         ModelError: the task has no such class, or the class does not accept the model.
     """
-    cls, options = inference_class(loaded.task)
+    cls, wanted = inference_class(loaded.task, loaded.config.get("model"))
     accepted = inspect.signature(cls.__init__).parameters
-    given = {name: value for name, value in decoding.items() if name in accepted}
+    options = {wanted.renamed.get(name, name): value for name, value in decoding.items()}
+    given = {name: value for name, value in options.items() if name in accepted}
     if lm is not None:
         given["lm_train_config"] = "config.yaml"
     with undisturbed(), _already_built(loaded, lm):
         try:
-            return cls(**options, **given)
+            return cls(**{**wanted.options, **given})
         # Asserts, KeyErrors and missing packages alike.
         except Exception as error:
             raise ModelError(

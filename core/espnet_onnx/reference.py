@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
+from .espnet_classes import kept_settings
 from .inference import inference
 from .isolation import without_dropout
 from .loader import Loaded
@@ -28,11 +29,33 @@ TIE = 1e-3
 
 @attrs.frozen
 class Answer:
-    """ESPnet's best hypothesis of one recording."""
+    """ESPnet's best hypothesis of one recording, or of each of its speakers one after another.
+
+    Attributes:
+        text: with a line a speaker.
+        score: the sum of theirs.
+        speakers: how many hypotheses these are.
+    """
 
     text: str | None
     ids: tuple[int, ...]
     score: float
+    speakers: int = 1
+
+    @classmethod
+    def of(cls, results: Sequence[Any]) -> Answer:
+        """The first of an n-best list, or of each of the lists that speakers have."""
+        if not isinstance(results[0], list):
+            text, _, ids, hypothesis = results[0]
+            return cls(text, tuple(map(int, ids)), float(hypothesis.score))
+        each = [cls.of(nbest) for nbest in results]
+        texts = [answer.text for answer in each if answer.text is not None]
+        return cls(
+            "\n".join(texts) if len(texts) == len(each) else None,
+            tuple(token for answer in each for token in answer.ids),
+            sum(answer.score for answer in each),
+            len(each),
+        )
 
 
 class _Handed(Exception):
@@ -43,7 +66,7 @@ class Recogniser:
     """ESPnet's own inference around a loaded model: `Speech2Text`, `Text2Text` and their like.
 
     It is what the model's task decodes with, so what it holds and takes is its own affair: here it
-    is called with inputs as the bundle's runtime reads them, and searches with `beam_search`.
+    is called with inputs as the bundle's runtime reads them. `score` needs its `beam_search`.
 
     Args:
         loaded: the model.
@@ -56,13 +79,13 @@ class Recogniser:
 
     def __call__(self, inputs: Inputs) -> Answer:
         """Recognise one example: (S,) samples at the model's rate, (L,) ids of a text, ..."""
-        return self._answer(self._results(inputs)[0])
+        return Answer.of(self._results(inputs))
 
     def batch(self, samples: Sequence[Array]) -> list[Answer]:
         """Recognise many in one search (`Speech2Text.batch_decode`, ESPnet 202611 and newer)."""
         with without_dropout():
             nbests = self.speech2text.batch_decode(list(samples))
-        return [self._answer(nbest[0]) for nbest in nbests]
+        return [Answer.of(nbest) for nbest in nbests]
 
     def _results(self, inputs: Inputs) -> Any:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -70,11 +93,6 @@ class Recogniser:
             results = self.speech2text(*map(torch.as_tensor, given))
         # Some answer (n-best, what they heard on the way).
         return results[0] if isinstance(results, tuple) else results
-
-    @staticmethod
-    def _answer(result: Any) -> Answer:
-        text, _, ids, hypothesis = result
-        return Answer(text, tuple(map(int, ids)), float(hypothesis.score))
 
     @torch.no_grad()
     def score(self, inputs: Inputs, ids: Sequence[int]) -> float:
@@ -131,9 +149,15 @@ def _scored(scorer: Any, y: Tensor, state: Any, sources: tuple[Tensor, ...]) -> 
 
 
 def same_answer(recogniser: Recogniser, inputs: Inputs, ids: Sequence[int], want: Answer) -> str:
-    """How our hypothesis compares with ESPnet's: "same", "tie" or "different"."""
+    """How our hypothesis compares with ESPnet's: "same", "tie" or "different".
+
+    A tie takes ESPnet's score of one hypothesis of ours, so there is none between the answers of
+    a decoder without a beam search, nor of several speakers, whose tokens follow each other.
+    """
     if tuple(ids) == want.ids:
         return "same"
+    if want.speakers > 1 or getattr(recogniser.speech2text, "beam_search", None) is None:
+        return "different"
     ours, theirs = recogniser.score(inputs, ids), recogniser.score(inputs, want.ids)
     return "tie" if abs(ours - theirs) <= TIE else "different"
 
@@ -142,12 +166,13 @@ def settings(live: Any) -> dict[str, Any]:
     """Search settings of a live inference object, by the names of `parts.decoding.Decoding`.
 
     Those of a search before the last one (`asr_beam_search`) carry its prefix (`asr_beam_size`).
-    Empty for anything that has no beam search: a path, a bare model.
+    Without a beam search they are those that `espnet_classes` knows of; empty for anything that
+    has no settings: a path, a bare model.
 
     Raises:
         InputError: it searches in a way that bundles do not.
     """
-    found: dict[str, Any] = {}
+    found = kept_settings(live)
     for name, search in getattr(live, "__dict__", {}).items():
         prefix = name.removesuffix("beam_search")
         if prefix != name and search is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import copy
-from collections.abc import Mapping
+import json
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 pytestmark = pytest.mark.export
 torch = pytest.importorskip("torch")
@@ -17,10 +18,9 @@ pytest.importorskip("espnet2")
 
 from espnet2.asr.maskctc_model import MaskCTCInference
 from espnet2.bin.asr_inference_maskctc import Speech2Text
-from espnet2.tasks.asr import ASRTask
 
 import espnet_onnx as eo
-from espnet_onnx import loader, sources
+from espnet_onnx import loader, reference, sources
 from espnet_onnx.errors import InputError
 from espnet_onnx.export import export
 from espnet_onnx.loader import Loaded
@@ -118,33 +118,16 @@ def recordings() -> list[Array]:
     return made
 
 
-def espnet(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
-    """ESPnet's inference class around the live model."""
-
-    def built(*_files: Any, **_named: Any) -> Any:
-        return loaded.model, argparse.Namespace(**copy.deepcopy(dict(loaded.config)))
-
-    monkeypatch.setattr(ASRTask, "build_model_from_file", built)
-    return Speech2Text("config.yaml", **options)
-
-
 @pytest.mark.parametrize(("n_iterations", "threshold"), SETTINGS)
 def test_a_bundle_answers_as_espnet(
-    loaded: Loaded,
-    bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    n_iterations: int,
-    threshold: float,
+    loaded: Loaded, bundle: Path, n_iterations: int, threshold: float
 ) -> None:
-    theirs = espnet(
-        loaded,
-        monkeypatch,
-        maskctc_n_iterations=n_iterations,
-        maskctc_threshold_probability=threshold,
-    )
+    chosen = {"n_iterations": n_iterations, "threshold_probability": threshold}
+    theirs = loader.inference(loaded, **chosen)
+    assert isinstance(theirs, Speech2Text)
+    assert reference.settings(theirs) == chosen
     want = [theirs(samples)[0][:3] for samples in recordings()]
     asr = eo.load(bundle, threads=1)
-    chosen = {"n_iterations": n_iterations, "threshold_probability": threshold}
     alone = [asr(samples, **chosen) for samples in recordings()]
     assert [(r.text, list(r.tokens), list(r.ids)) for r in alone] == want
     together = asr.batch(recordings(), **chosen)
@@ -173,3 +156,41 @@ def test_times_are_of_the_words_that_ctc_can_say(bundle: Path) -> None:
     result = eo.load(bundle, threads=1, threshold_probability=0.0)(recordings()[0])
     assert len(result.token_times) == len(result.tokens)
     assert all(t.start is not None for t in result.token_times)
+
+
+@pytest.mark.parametrize("threshold", [0.99, 0.5])
+def test_verify_decodes_as_espnet_does(
+    folder: Path,
+    bundle: Path,
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+    threshold: float,
+) -> None:
+    other = tmp_path / "bundle"
+    shutil.copytree(bundle, other)
+    manifest = json.loads((other / "manifest.json").read_text("utf-8"))
+    manifest["decoding"].update(threshold_probability=threshold)
+    (other / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    path = tmp_path / "a.wav"
+    soundfile.write(path, recordings()[0], 8000, subtype="FLOAT")
+    code, out, err = run("verify", other, path, "--against", folder, "--threads", 1, "--json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)["recordings"]
+    assert row["verdict"] == "same"
+    assert row["ids"]
+    assert row["ours"] == row["espnet"]
+    assert tuple(row["ids"]) == eo.load(other, threads=1)(path).ids
+
+
+def test_without_a_beam_search_nothing_is_a_tie(loaded: Loaded) -> None:
+    espnet = reference.Recogniser(loaded)
+    samples = recordings()[0]
+    want = espnet(samples)
+    assert reference.same_answer(espnet, samples, want.ids, want) == "same"
+    assert reference.same_answer(espnet, samples, want.ids[1:], want) == "different"
+
+
+def test_a_live_object_keeps_its_settings(loaded: Loaded, tmp_path: Path) -> None:
+    live = loader.inference(loaded, n_iterations=3, threshold_probability=0.5)
+    done = export(live, tmp_path / "b", threads=1)
+    assert done.manifest.decoding == {"n_iterations": 3, "threshold_probability": 0.5}

@@ -20,6 +20,7 @@ from espnet_onnx import loader, sources
 from espnet_onnx.errors import InputError
 from espnet_onnx.export import export
 from espnet_onnx.inference import inference
+from espnet_onnx.reference import Recogniser, same_answer
 from espnet_onnx.types import Array
 from espnet_onnx_plugin_multispeaker.mixture import Mixture
 
@@ -58,7 +59,7 @@ def test_every_speaker_says_what_espnet_hears(
 ) -> None:
     loaded = loader.load_model(sources.find(folder))
     settings = {"maxlenratio": -12, "ctc_weight": 0.5, **decoding}
-    theirs = inference(loaded, multi_asr=True, nbest=1, **settings)
+    theirs = inference(loaded, nbest=1, **settings)
     want = [
         [tuple(best[0][2]) for best in theirs(samples)]  # (text, tokens, ids, hypothesis)
         for samples in recordings()
@@ -107,3 +108,24 @@ def test_a_mixture_is_not_cut(bundle: Path) -> None:
     assert whole == asr(samples, **options)
     with pytest.raises(InputError, match=r"second in the next: use long=off"):
         asr.transcribe(samples, long="windows", **options)
+
+
+def test_verify_hears_every_speaker(
+    folder: Path, bundle: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "mixture.wav"
+    soundfile.write(path, recordings()[1], RATE, subtype="FLOAT")
+    options = ("--against", folder, "--beam-size", 2, "--threads", 1)
+    code, out, err = run("verify", bundle, path, *options, "--json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)["recordings"]
+    assert (row["verdict"], row["ours"]) == ("same", row["espnet"])
+    assert row["espnet"].count("\n") == 1
+
+
+def test_other_words_of_a_speaker_are_different(folder: Path) -> None:
+    espnet = Recogniser(loader.load_model(sources.find(folder)), beam_size=2, maxlenratio=-6)
+    want = espnet(recordings()[1])
+    assert want.speakers == 2
+    assert same_answer(espnet, recordings()[1], want.ids, want) == "same"
+    assert same_answer(espnet, recordings()[1], want.ids[1:], want) == "different"
