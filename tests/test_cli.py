@@ -97,6 +97,59 @@ def test_a_config_is_inspected_without_torch(tmp_path: Path) -> None:
     assert kinds["frontend"] == "features.default"
 
 
+def pack(folder: Path, model: Any = TINY, **lm: Any) -> Path:
+    """A pack with a language model, an n-gram and a picture, without weights in them."""
+    about = {"token_list": TINY["token_list"], "lm": "seq_rnn", "lm_conf": {"unit": 8}, **lm}
+    folder.mkdir()
+    config(folder / "config.yaml", model)
+    config(folder / "lm.yaml", about)
+    files = {"lm_file": "lm.pth", "ngram_file": "4gram.arpa", "picture": "a.png"}
+    for name in files.values():
+        (folder / name).touch()
+    yaml_files = {"asr_train_config": "config.yaml", "lm_train_config": "lm.yaml"}
+    config(folder / "meta.yaml", {"yaml_files": yaml_files, "files": files})
+    return folder
+
+
+def test_companions_of_a_pack_are_inspected_without_torch(run: Run, tmp_path: Path) -> None:
+    folder = pack(tmp_path / "m")
+    done = apart(BLOCK, "inspect", folder, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["companions"] == {
+        "lm": {
+            "file": str(folder / "lm.pth"),
+            "plugin": "lm",
+            "kind": "lm.seq_rnn",
+            "problem": None,
+        },
+        "ngram": {
+            "file": str(folder / "4gram.arpa"),
+            "plugin": "lm",
+            "kind": "lm.ngram",
+            "problem": None,
+        },
+    }
+    assert report["left_out"] == ["picture"]
+    assert {"lm", "ngram"} < {row["path"] for row in report["components"]}
+    code, out, _ = run("inspect", folder, "--lm", "none")
+    assert code == 0
+    assert f"  with ngram {folder / '4gram.arpa'}  lm: lm.ngram\n" in out
+    assert "  a bundle leaves out picture\n" in out
+    assert "lm.pth" not in out
+
+
+def test_inspect_says_why_a_companion_is_no_use(run: Run, tmp_path: Path) -> None:
+    folder = pack(tmp_path / "m", changed(model="maskctc", decoder="mlm"))
+    code, out, _ = run("inspect", folder)
+    assert code == 0
+    assert f"! with lm {folder / 'lm.pth'}  mask_ctc has no use for it here\n" in out
+    code, out, err = run("inspect", pack(tmp_path / "n", token_list=["a", "b"]))
+    assert (code, out) == (2, "")
+    assert "has 2 tokens, the model 8: give one of the model's own vocabulary, or none" in err
+    assert err.count("\n") == 1
+
+
 def test_inspect_names_what_nobody_claims(run: Run, tmp_path: Path) -> None:
     path = config(tmp_path / "config.yaml", changed(encoder="megaformer"))
     code, out, _ = run("inspect", path)

@@ -1,25 +1,30 @@
-"""Models in files of their own that help a search: a language model, an n-gram (needs torch)."""
+"""Models in files of their own that help a search: a language model, an n-gram.
+
+Only `load` needs torch.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import attrs
 
-from . import components, loader, sources
+from . import components, sources
 from .errors import ModelError
-from .loader import Loaded
 from .sources import Source
 from .tasks import root_task
 from .types import Component
 
+if TYPE_CHECKING:
+    from .loader import Loaded
+
 __all__ = ["Companions", "Language"]
 
 # What a caller may name as a language model; False leaves out the one that a pack brings.
-Language = Loaded | Source | str | Path | Literal[False] | None
+Language: TypeAlias = "Loaded | Source | str | Path | Literal[False] | None"
 
 _NONE = "none"
 _LM = ("lm_train_config", "lm_file")
@@ -96,7 +101,17 @@ class Companions:
         """
         if not isinstance(self.lm, Source):
             return self
+        from . import loader
+
         return attrs.evolve(self, lm=loader.load_model(self.lm, "lm"))
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where they are, by name: a language model's weights, or its config where it has none."""
+        found = {}
+        if isinstance(self.lm, Source):
+            found["lm"] = self.lm.weights or self.lm.config_path
+        return found if self.ngram is None else {**found, "ngram": self.ngram}
 
     @property
     def inference(self) -> dict[str, Any]:
@@ -123,8 +138,8 @@ class Companions:
 def _language_model(lm: Language) -> Source | Loaded | None:
     if lm is None or lm is False or lm == _NONE:
         return None
-    if isinstance(lm, Loaded | Source):
-        _check_task(lm.config, "language model", lm.task if isinstance(lm, Loaded) else None)
+    if not isinstance(lm, str | Path):
+        _check_task(lm.config, "language model", getattr(lm, "task", None))
         return lm
     pair = next(_pairs(str(lm)), None)
     source = sources.find(lm) if pair is None else _named(*pair)
@@ -165,14 +180,11 @@ def _file(path: str | Path | Literal[False] | None) -> Path | None:
 
 
 def _component(lm: Source | Loaded, tokens: list[str] | None) -> Component:
-    alive = isinstance(lm, Loaded)
-    base = lm.base if isinstance(lm, Loaded) else lm.folder
-    model = lm.model if isinstance(lm, Loaded) else None
+    base, model = (lm.folder, None) if isinstance(lm, Source) else (lm.base, lm.model)
     _check_tokens(_tokens(lm.config), tokens)
     root, _ = components.root(lm.config, base=base, module=model, task="lm")
     given = {} if tokens is None else {"token_list": tokens, "vocab_size": len(tokens)}
-    module = getattr(model, "lm", None) if alive else None
-    found = components.child(root, "lm", module=module, given=given)
+    found = components.child(root, "lm", module=getattr(model, "lm", None), given=given)
     assert found is not None
     return found
 

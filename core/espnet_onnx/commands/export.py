@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from .output import Json, Prefer, Without, print_json, split, steps, table
+from .output import Json, Lm, Ngram, Prefer, Without, print_json, split, steps, table
 
 __all__ = ["register", "require_extra", "summary"]
 
@@ -25,10 +25,8 @@ def export(
     prefer: list[str] = Prefer,
     without: list[str] = Without,
     role: str | None = typer.Option(None, help="Export only the component of this role."),
-    lm: str | None = typer.Option(
-        None, help="Language model: folder, zip, tag or CONFIG:FILE; none leaves a pack's out."
-    ),
-    ngram: str | None = typer.Option(None, help="N-gram model: ARPA file or kenlm binary."),
+    lm: str | None = Lm,
+    ngram: str | None = Ngram,
     keep_going: bool = typer.Option(
         False, "--keep-going", help="Keep graphs that fail parity; exit 1 all the same."
     ),

@@ -13,11 +13,28 @@ from typing import Any
 
 import typer
 
-__all__ = ["Bundle", "Json", "Prefer", "Without", "print_json", "split", "steps", "table"]
+__all__ = [
+    "Bundle",
+    "Json",
+    "Lm",
+    "Ngram",
+    "Prefer",
+    "Without",
+    "print_json",
+    "split",
+    "steps",
+    "table",
+]
 
 Bundle = typer.Argument(..., metavar="BUNDLE", help="Folder that `espnet-onnx export` wrote.")
 Json = typer.Option(False, "--json", help="Print one JSON object and nothing else.")
 Prefer = typer.Option([], "--prefer", metavar="NAME", help="Plugin that wins a conflict.")
+Lm = typer.Option(
+    None,
+    "--lm",
+    help="Language model: folder, zip, tag or CONFIG:FILE; none leaves a pack's out.",
+)
+Ngram = typer.Option(None, "--ngram", help="N-gram model: ARPA file or kenlm binary.")
 Without = typer.Option([], "--without", metavar="NAME", help="Plugin to leave out.")
 
 
