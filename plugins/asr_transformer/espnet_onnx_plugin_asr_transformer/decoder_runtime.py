@@ -13,28 +13,11 @@ import attrs
 import numpy as np
 
 from espnet_onnx import Node
-from espnet_onnx.parts.slot_cache import SlotCache
+from espnet_onnx.parts.cached_hypotheses import CachedHypotheses, last_tokens
 from espnet_onnx.roles import Session
 from espnet_onnx.types import Array
 
-__all__ = ["DecoderState", "TransformerDecoderScorer", "build_decoder"]
-
-
-@attrs.frozen
-class DecoderState:
-    """What the hypotheses of one moment have in common with the next.
-
-    Attributes:
-        memory: encoder lengths and cross-attention keys and values, by input name.
-        cache: self-attention keys and values.
-        ancestors: (B, H, U), the cache slots of every hypothesis, oldest token first.
-        used: how many slots were written when this state was made.
-    """
-
-    memory: Mapping[str, Array]
-    cache: SlotCache
-    ancestors: Array
-    used: int
+__all__ = ["TransformerDecoderScorer", "build_decoder"]
 
 
 class TransformerDecoderScorer:
@@ -46,41 +29,31 @@ class TransformerDecoderScorer:
 
     def __init__(self, memory: Session, step: Session) -> None:
         self._memory, self._step = memory, step
-        names = [name for name in step.inputs if name.startswith("past_")]
-        self._past = {name: step.inputs[name] for name in names}
         self._memories = [name for name in step.inputs if name.startswith("memory_")]
 
-    def start(self, encoder_out: Array, lengths: Array) -> DecoderState:
+    def start(self, encoder_out: Array, lengths: Array) -> CachedHypotheses:
         """State of the empty hypothesis: (B, T, D) and lengths (B,)."""
-        batch = len(encoder_out)
         memory = dict(zip(self._memories, self._memory(encoder_out=encoder_out), strict=True))
         memory["encoder_out_lengths"] = lengths.astype(np.int64)
-        shapes = {name: (int(s[1]), int(s[3])) for name, s in self._past.items()}
-        cache = SlotCache.empty(batch, shapes)
-        return DecoderState(memory, cache, np.zeros((batch, 1, 0), np.int64), 0)
+        return CachedHypotheses.empty(len(encoder_out), self._step, memory)
 
     def score(
-        self, tokens: Array, state: DecoderState, parents: Array
-    ) -> tuple[Array, DecoderState]:
+        self, tokens: Array, state: CachedHypotheses, parents: Array
+    ) -> tuple[Array, CachedHypotheses]:
         """(B, H, U) tokens, a state of (B, H') and (B, H) parents -> (B, H, V), a new state."""
-        ancestors = np.take_along_axis(state.ancestors, parents[:, :, None], axis=1)
-        cache, ancestors = state.cache.room(tokens.shape[1], ancestors, state.used)
-        last = np.ascontiguousarray(tokens[:, :, -1])
-        feed = {"tokens": last, "ancestors": ancestors, **state.memory, **cache.slots}
-        log_probs, *rows = self._step(**feed)
-        own = np.broadcast_to(cache.write(rows), last.shape)
-        ancestors = np.concatenate([ancestors, own[:, :, None]], axis=2)
-        return log_probs, DecoderState(state.memory, cache, ancestors, cache.used)
+        grown = state.children(parents)
+        log_probs, *rows = self._step(tokens=last_tokens(tokens), **grown.feed)
+        return log_probs, grown.append(rows)
 
-    def keep(self, state: DecoderState, utterances: Array) -> DecoderState:
+    def keep(self, state: CachedHypotheses, utterances: Array) -> CachedHypotheses:
         """The state of some of its utterances."""
-        memory = {name: array[utterances] for name, array in state.memory.items()}
-        cache, ancestors = state.cache.keep(utterances), state.ancestors[utterances]
-        return DecoderState(memory, cache, ancestors, state.used)
+        return state.keep(utterances)
 
-    def extend(self, state: DecoderState, encoder_out: Array, keep: int | None) -> DecoderState:
+    def extend(
+        self, state: CachedHypotheses, encoder_out: Array, keep: int | None
+    ) -> CachedHypotheses:
         """The same hypotheses over (B, T, D) more encoder output; see `roles.GrowingScorer`."""
-        memory, size = dict(state.memory), 0
+        memory, size = dict(state.sources), 0
         for name, new in zip(self._memories, self._memory(encoder_out=encoder_out), strict=True):
             axis = list(self._step.inputs[name]).index("encoder_frames")
             old = memory[name]
@@ -89,7 +62,7 @@ class TransformerDecoderScorer:
             memory[name] = np.concatenate((old, new), axis)
             size = memory[name].shape[axis]
         memory["encoder_out_lengths"] = np.full(len(encoder_out), size, np.int64)
-        return attrs.evolve(state, memory=memory)
+        return attrs.evolve(state, sources=memory)
 
 
 def build_decoder(
