@@ -1,0 +1,268 @@
+"""Exports a small model of every architecture in a folder of training configs, and compares.
+
+    python tools/zoo_parity.py CONFIG... --results zoo.jsonl      check what is not in there yet
+    python tools/zoo_parity.py CONFIG... --results zoo.jsonl --report    only print the tables
+    python tools/zoo_parity.py CONFIG... --results zoo.jsonl --docs docs/zoo.md
+
+CONFIG: training configs, or folders of them. Those that are claimed as a whole are shrunk (see
+zoo_shrink.py), given random weights, exported in fp32 and int8 with the parity of every graph as
+the gate, loaded, checked again and asked about one recording, as is ESPnet's own inference. Configs
+that shrink to the same model are checked once. Needs the extras export and
+test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "core"), *map(str, sorted((ROOT / "plugins").iterdir()))]
+
+from zoo_report import document, tables  # noqa: E402
+from zoo_shrink import BERT, MELS, STATS, Shrunken, shrink  # noqa: E402
+
+from espnet_onnx import components, sources  # noqa: E402
+from espnet_onnx.catalog import Catalog  # noqa: E402
+from espnet_onnx.errors import EspnetOnnxError, one_line  # noqa: E402
+from espnet_onnx.manager import Manager  # noqa: E402
+from espnet_onnx.resolver import resolve  # noqa: E402
+
+TASKS = ("asr", "st", "slu", "mt")
+AUDIO = ROOT / "core/espnet_onnx/data/demo/audio/nicolas-test-00150.flac"
+TRANSCRIPT = "turn the lights off now"
+TEXT = " ".join(f"t{i}" for i in (3, 14, 15, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 20, 11, 26))
+SEARCH = {"beam_size": 3, "maxlenratio": -10}
+
+
+@attrs.frozen
+class Model:
+    """A distinct small model, and the configs that shrink to it."""
+
+    task: str
+    shrunken: Shrunken
+    names: list[str] = attrs.field(factory=list)
+
+
+def main() -> int:
+    """Check, write results as they come, print tables; 1 if a model fails."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG")
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines, added to")
+    parser.add_argument("--limit", type=int, help="check at most so many models")
+    parser.add_argument("--only", default="", help="check models with this in a config's name")
+    parser.add_argument("--report", action="store_true", help="check nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--docs", type=Path, help="write the tables to this document")
+    args = parser.parse_args()
+    manager = Manager.load()
+    models = distinct(args.configs, manager)
+    if not args.report and not args.docs:
+        _stand_in()
+        _check_all(models, args, manager)
+    rows = _rows(models, args.results)
+    if args.docs:
+        args.docs.write_text(document(rows), "utf-8")
+    print(json.dumps(rows, indent=1) if args.json else tables(rows))
+    return int(any(row["problem"] for row in rows))
+
+
+def distinct(paths: list[Path], manager: Manager) -> dict[str, Model]:
+    """Digest -> model, of the configs whose small models are claimed as a whole."""
+    catalog = Catalog.load(_espnet())
+    files = [f for p in paths for f in (sorted(p.rglob("*.yaml")) if p.is_dir() else [p])]
+    models: dict[str, Model] = {}
+    for file in files:
+        try:
+            config = dict(sources.find(file).config)
+            task = components.root(config)[0].type
+            if task not in TASKS:
+                continue
+            small = shrink(config, task, catalog)
+            root, _ = components.root(small.config, base=file.parent, task=task)
+        except EspnetOnnxError:
+            continue
+        if not resolve(root, manager).problems:
+            models.setdefault(small.digest, Model(task, small)).names.append(file.stem)
+    return models
+
+
+def _espnet() -> str:
+    import importlib_metadata
+
+    return importlib_metadata.version("espnet")
+
+
+def _stand_in() -> None:
+    """ESPnet's Longformer imports a package that no registry has: the tests' takes its place."""
+    if importlib.util.find_spec("longformer") is None:
+        sys.path.append(str(ROOT))
+        plain = importlib.import_module("tests.plugins.longformer.plain_longformer")
+        plain.installed(pytest.MonkeyPatch())
+
+
+def _check_all(models: dict[str, Model], args: argparse.Namespace, manager: Manager) -> None:
+    passed = {row["digest"] for row in _read(args.results) if not row["problem"]}
+    todo = [d for d, m in models.items() if any(args.only in name for name in m.names)]
+    todo = _mixed({d: models[d] for d in todo if d not in passed})[: args.limit]
+    for i, digest in enumerate(todo):
+        start = time.perf_counter()
+        row = {"digest": digest, **check(models[digest], manager)}
+        with args.results.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row) + "\n")
+        name, took = models[digest].names[0], time.perf_counter() - start
+        state = row["problem"] or row["answers"]
+        print(f"{i + 1}/{len(todo)} {took:.0f} s {name}: {state}", file=sys.stderr, flush=True)
+
+
+def _mixed(models: dict[str, Model]) -> list[str]:
+    """Digests, each next the one with most parts that none before it has."""
+    left = dict(models)
+    order: list[str] = []
+    seen: set[str] = set()
+    while left:
+        new = {digest: len(m.shrunken.parts - seen) for digest, m in left.items()}
+        first = max(left, key=lambda d: (new[d] > 0, not left[d].shrunken.replaced, new[d]))
+        order.append(first)
+        seen |= left.pop(first).shrunken.parts
+    return order
+
+
+def check(model: Model, manager: Manager) -> dict[str, Any]:
+    """Figures of one model, with `problem`, the reason in one line, where there is one."""
+    row: dict[str, Any] = {"problem": None, "exported": False, "fp32": None, "int8": None}
+    row |= {"worst": None, "answers": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _check(model, Path(folder), manager, row)
+        # Whatever is wrong with one model, the others are still to be checked.
+        except Exception as error:
+            row["problem"] = one_line(error)
+    return row
+
+
+def _check(model: Model, folder: Path, manager: Manager, row: dict[str, Any]) -> None:
+    from espnet_onnx.export import export
+    from espnet_onnx.verify import verify
+
+    source, bundle = write_model(model, folder / "model"), folder / "bundle"
+    export(
+        source,
+        bundle,
+        task=model.task,
+        precision=("fp32", "int8"),
+        keep_slower=True,
+        threads=1,
+        manager=manager,
+    )
+    row["exported"] = True
+    mask_ctc = model.shrunken.config.get("model") == "maskctc"
+    # ESPnet decodes Mask-CTC with a program of its own, which the plugin's tests compare with.
+    given, search = ([], {}) if mask_ctc else ([_given(model)], SEARCH)
+    result = verify(bundle, source, given, task=model.task, manager=manager, threads=1, **search)
+    fp32 = max((g for g in result.graphs if g.precision == "fp32"), key=lambda g: g.difference)
+    row |= {"fp32": fp32.difference, "worst": fp32.graph}
+    row["int8"] = min(g.cosine for g in result.graphs if g.precision == "int8")
+    row["answers"] = {r.precision: r.verdict for r in result.recordings}
+    row["ids"] = [len(r.ids) for r in result.recordings]
+    if not result.passed:
+        bad = [f"{g.graph} {g.precision}" for g in result.graphs if not g.passed]
+        ours = [(list(r.ids), list(r.espnet_ids)) for r in result.recordings]
+        row["problem"] = f"verify: {', '.join(bad) or ours}"
+
+
+def _given(model: Model) -> Any:
+    if model.task == "mt":
+        return TEXT
+    reads_text = model.shrunken.config.get("postdecoder")
+    return (str(AUDIO), TRANSCRIPT) if reads_text else str(AUDIO)
+
+
+def write_model(model: Model, folder: Path) -> Path:
+    """A model folder: config.yaml, the files that it names, and weights that decide."""
+    import torch
+
+    from espnet_onnx import loader
+
+    folder.mkdir()
+    config = model.shrunken.config
+    _write_files(config, folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        live, _ = loader.build_model(config, model.task, base=folder)
+        with torch.no_grad():
+            _stir(live)
+    torch.save(live.state_dict(), folder / "valid.acc.ave.pth")
+    return folder
+
+
+def _stir(live: Any) -> None:
+    """Fresh biases and batch statistics hide mistakes; fresh output layers tie or end at once."""
+    import torch
+
+    for parameter in live.parameters():
+        parameter.add_(0.02 * torch.randn_like(parameter))
+    for name, buffer in live.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.3)
+        if name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    for name, module in live.named_modules():
+        if name.rpartition(".")[2] in ("output_layer", "ctc_lo", "output") and (
+            isinstance(module, torch.nn.Linear)
+        ):
+            module.weight.mul_(4)
+            module.bias[-1] = -30
+
+
+def _write_files(config: dict[str, Any], folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    if config.get("normalize_conf", {}).get("stats_file") == STATS:
+        feats = rng.normal(-8, 3, (100, MELS)).astype(np.float32)
+        np.savez(folder / STATS, count=100, sum=feats.sum(0), sum_square=(feats**2).sum(0))
+    if config.get("postdecoder"):
+        from espnet_onnx_plugin_slu.tiny import write_bert
+
+        (folder / BERT).parent.mkdir()
+        write_bert(folder / BERT)
+
+
+def _read(results: Path) -> Iterator[dict[str, Any]]:
+    if results.is_file():
+        yield from map(json.loads, results.read_text("utf-8").splitlines())
+
+
+def _rows(models: dict[str, Model], results: Path) -> list[dict[str, Any]]:
+    """The newest figures of every model that is still one, with what it is."""
+    newest = {row["digest"]: row for row in _read(results)}
+    return [
+        {
+            **newest[digest],
+            "task": model.task,
+            "encoder": str(model.shrunken.config.get("encoder")),
+            "decoder": str(model.shrunken.config.get("decoder") or "CTC"),
+            "replaced": model.shrunken.replaced,
+            "configs": model.names,
+        }
+        for digest, model in models.items()
+        if digest in newest
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
