@@ -16,6 +16,7 @@ from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
 from .parity import compare, expect
+from .parts.first_pass import paired
 from .reference import Inputs, Recogniser, same_answer
 from .reference import settings as followed
 from .resolver import Claim, require, resolve
@@ -71,6 +72,7 @@ def verify(
     task: str | None = None,
     lm: Language = None,
     ngram: str | Path | Literal[False] | None = None,
+    transcripts: Sequence[str] = (),
     manager: Manager | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -86,6 +88,7 @@ def verify(
         task: the ESPnet task that loads the model; None decides by the config.
         lm: the language model that the bundle was exported with; see `export.export`.
         ngram: likewise the n-gram model.
+        transcripts: what a first pass heard in each input, for models that read it.
         decoding: search settings for both sides.
 
     Raises:
@@ -115,6 +118,7 @@ def verify(
             manifest.precisions,
             lambda settings: Recogniser(loaded, **companions.inference, **settings),
             inputs,
+            transcripts,
             settings,
             manager,
             threads,
@@ -162,12 +166,13 @@ def _recordings(
     precisions: Sequence[str],
     reference: Callable[[dict[str, Any]], Recogniser],
     inputs: Sequence[Any],
+    transcripts: Sequence[str],
     settings: dict[str, Any],
     manager: Manager,
     threads: int | None,
     progress: Callable[[str], None],
 ) -> Iterator[RecordingCheck]:
-    if not inputs:
+    if not inputs and not transcripts:
         return
     espnet = reference(settings)
     # As this ESPnet can: 202511 knows no window of CTC scores. It may search more than we do.
@@ -177,12 +182,13 @@ def _recordings(
         p: load(folder, precision=p, threads=threads, manager=manager, verify=False, **settings)
         for p in precisions
     }
-    for name in inputs:
+    sources = paired(sides[precisions[0]], inputs, transcripts)
+    for name, source in zip(inputs, sources, strict=True):
         progress(str(name))
         for precision, runtime in sides.items():
-            given = _read(runtime, folder, name)
+            given = _read(runtime, folder, source)
             want = espnet(given)
-            got = runtime(name)
+            got = runtime(source)
             verdict_ = same_answer(espnet, given, got.ids, want)
             yield RecordingCheck(
                 str(name), precision, verdict_, got.text, want.text, got.ids, want.ids

@@ -18,7 +18,7 @@ __all__ = ["recognise"]
 
 def recognise(
     asr: Any,
-    audio: Sequence[str],
+    recordings: Sequence[tuple[str, Any]],
     batch_size: int,
     cutting: Cutting,
     tell: Callable[[str, Segment], None],
@@ -27,21 +27,21 @@ def recognise(
 
     Args:
         asr: the recogniser.
-        audio: paths.
+        recordings: names, and what the recogniser takes: paths, or pairs with a transcript.
         batch_size: recordings, or pieces of one, that are recognised together.
         cutting: which recordings are cut, and how.
         tell: hears of each segment of a long recording as soon as it is there.
     """
     from ..parts.long_audio import is_cut
 
-    chunk: list[str] = []
-    for name in audio:
-        if is_cut(asr, name, cutting):
+    chunk: list[tuple[str, Any]] = []
+    for name, source in recordings:
+        if is_cut(asr, source, cutting):
             yield from _together(asr, chunk, batch_size)
-            yield name, _long(asr, name, batch_size, cutting, tell)
+            yield name, _long(asr, name, source, batch_size, cutting, tell)
             chunk = []
             continue
-        chunk.append(name)
+        chunk.append((name, source))
         if len(chunk) == batch_size:
             yield from _together(asr, chunk, batch_size)
             chunk = []
@@ -49,20 +49,20 @@ def recognise(
 
 
 def _together(
-    asr: Any, chunk: Sequence[str], batch_size: int
+    asr: Any, chunk: Sequence[tuple[str, Any]], batch_size: int
 ) -> Iterator[tuple[str, Recognition | AudioError]]:
     if not chunk:
         return
     try:
-        results = asr.batch(chunk, batch_size=batch_size)
+        results = asr.batch([source for _, source in chunk], batch_size=batch_size)
     except AudioError:
-        results = [_alone(asr, name) for name in chunk]
-    yield from zip(chunk, results, strict=True)
+        results = [_alone(asr, source) for _, source in chunk]
+    yield from zip((name for name, _ in chunk), results, strict=True)
 
 
-def _alone(asr: Any, name: str) -> Recognition | AudioError:
+def _alone(asr: Any, source: Any) -> Recognition | AudioError:
     try:
-        result: Recognition = asr(name)
+        result: Recognition = asr(source)
     except AudioError as error:
         return error
     return result
@@ -71,6 +71,7 @@ def _alone(asr: Any, name: str) -> Recognition | AudioError:
 def _long(
     asr: Any,
     name: str,
+    source: Any,
     batch_size: int,
     cutting: Cutting,
     tell: Callable[[str, Segment], None],
@@ -78,7 +79,7 @@ def _long(
     from ..parts.long_audio import segments, whole
 
     try:
-        found = segments(asr, name, cutting, batch_size=batch_size)
+        found = segments(asr, source, cutting, batch_size=batch_size)
         parts = []
         with progress(Path(name).name, found.duration) as show:
             for segment in found:

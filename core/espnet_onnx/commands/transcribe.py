@@ -73,6 +73,9 @@ def transcribe(
     vad: str = typer.Option(
         "energy", metavar="NAME", help="energy, silero, or the path of silero_vad.onnx."
     ),
+    transcript: list[str] = typer.Option(
+        [], metavar="TEXT", help="What a first pass heard, for models that read it; one a file."
+    ),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     form: Format = typer.Option(Format.text, "--format", help="What to print."),
     output: Path | None = typer.Option(
@@ -86,6 +89,7 @@ def transcribe(
     own. One that cannot be used is named on stderr, the others are done all the same, and the
     exit code is then 2.
     """
+    from ..parts.first_pass import paired
     from ..parts.long_audio import Cutting
     from ..runtime import load
 
@@ -97,8 +101,9 @@ def transcribe(
     asr = load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(asr, "batch"):
         raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
+    recordings = list(zip(audio, paired(asr, audio, transcript), strict=True))
     printer = _Printer(form, output, several=len(audio) > 1)
-    for name, result in recognise(asr, audio, batch_size, cutting, printer.segment):
+    for name, result in recognise(asr, recordings, batch_size, cutting, printer.segment):
         printer.result(name, result)
     if form is Format.json and output is None:
         print_json({"results": printer.rows})

@@ -28,6 +28,9 @@ def verify(
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
     lm: str | None = typer.Option(None, help="Language model of the bundle, as for export."),
     ngram: str | None = typer.Option(None, help="N-gram model of the bundle, as for export."),
+    transcript: list[str] = typer.Option(
+        [], metavar="TEXT", help="What a first pass heard, for models that read it; one an input."
+    ),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = Json,
@@ -45,6 +48,7 @@ def verify(
             task=task,
             lm=lm,
             ngram=ngram,
+            transcripts=transcript,
             threads=threads,
             progress=progress,
             **decoding,

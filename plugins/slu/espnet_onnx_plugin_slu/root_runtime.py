@@ -81,6 +81,11 @@ class Understander(Recognizer):
 
     deliberation: Deliberation | None = None
 
+    @property
+    def whole_only(self) -> str | None:
+        """Why long recordings are not cut into pieces, where they are not."""
+        return None if self.deliberation is None else "a transcript is of a whole recording"
+
     def __call__(
         self,
         audio: Any,
@@ -148,8 +153,8 @@ class Understander(Recognizer):
             raise InputError("this model reads no transcript: give the recording alone")
         if self.deliberation is not None and not isinstance(transcript, str):
             raise InputError(
-                "this model also reads what a first pass transcribed: give transcript=, or a pair"
-                " (recording, transcript)"
+                "this model also reads what a first pass transcribed: give transcript="
+                " (--transcript), or a pair (recording, transcript)"
             )
         read = super()._read(audio, sample_rate)
         if transcript is None:
