@@ -16,14 +16,13 @@ import copy
 import numpy as np
 
 from ..types import Array
+from .ctc_sums import FLOOR, find, log_matmul, log_sum, put
 
 __all__ = ["LOG_ZERO", "CTCPrefixScorer"]
 
 LOG_ZERO = -1e10
 # Frames with a label in them that the window holds beyond the frame the prefixes have reached.
 _WINDOW_LABELS = 5
-# A clip far below any log-softmax, so that a masked token (-inf) cannot turn sums into nan.
-_FLOOR = -1e5
 
 
 class CTCPrefixScorer:
@@ -77,7 +76,7 @@ class CTCPrefixScorer:
     def keep(self, utterances: Array) -> CTCPrefixScorer:
         """A scorer of some of the utterances, which take their hypotheses along."""
         kept = copy.copy(self)
-        kept._utterances = [self._utterances[u] for u in utterances]
+        kept._utterances = [self._utterances[u] for u in utterances]  # noqa: SLF001 - of its own class
         return kept
 
 
@@ -87,7 +86,7 @@ class _Prefixes:
     def __init__(self, log_probs: Array, blank: int, eos: int, margin: int) -> None:
         self._x, self._blank, self._eos, self._margin = log_probs, blank, eos, margin
         self._frames = len(log_probs)
-        self._x_blank = np.maximum(log_probs[:, blank], _FLOOR, dtype=np.float64)
+        self._x_blank = np.maximum(log_probs[:, blank], FLOOR, dtype=np.float64)
         self._silence = np.concatenate(([0.0], np.cumsum(self._x_blank)))
         self._phi = self._silence[None]
         self._phi_start = 0  # frame before which phi[:, 0] stands
@@ -106,8 +105,8 @@ class _Prefixes:
         self._repeat(psi)
         tail = self._silence[-1] - self._silence[self._phi_start + self._phi.shape[1] - 1]
         np.maximum(psi, LOG_ZERO, out=psi)
-        self._put(psi, self._blank, np.full(len(psi), -np.inf))
-        self._put(psi, self._eos, np.maximum(self._phi[:, -1] + tail, LOG_ZERO))
+        put(psi, ids, self._blank, np.full(len(psi), -np.inf))
+        put(psi, ids, self._eos, np.maximum(self._phi[:, -1] + tail, LOG_ZERO))
         self._psi = psi
         scores: Array = psi - self._prefix[:, None]
         return scores
@@ -155,7 +154,7 @@ class _Prefixes:
         """log psi (H, C) of the candidates, whatever the last token is."""
         distinct, index = np.unique(ids, return_inverse=True)
         x = self._x[self._start : self._end].take(distinct, axis=1).astype(np.float64)
-        log_sums = _log_matmul(self._before, np.exp(x), x, 1e-250)
+        log_sums = log_matmul(self._before, np.exp(x), x)
         return np.take_along_axis(log_sums, index.reshape(ids.shape), axis=1)
 
     def _continue_all(self) -> Array:
@@ -163,20 +162,15 @@ class _Prefixes:
         if self._probs is None:
             self._probs = np.exp(self._x)
         window = slice(self._start, self._end)
-        return _log_matmul(self._before, self._probs[window], self._x[window], 1e-28)
+        return log_matmul(self._before, self._probs[window], self._x[window])
 
     def _repeat(self, psi: Array) -> None:
         """Write log psi of the candidate that repeats the last token: a blank must lie between."""
         if self._length == 0:
             return
-        rows, columns = _find(self._ids, self._last)
+        rows, columns = find(self._ids, self._last)
         x = self._x[self._start : self._end, self._last[rows]].T
-        psi[rows, columns] = _log_sum(self._ending_in_blank(rows) + x)
-
-    def _put(self, psi: Array, token: int, values: Array) -> None:
-        """Write the score of one token wherever it is a candidate."""
-        rows, columns = _find(self._ids, np.full(len(psi), token))
-        psi[rows, columns] = values[rows]
+        psi[rows, columns] = log_sum(self._ending_in_blank(rows) + x)
 
     def select(self, parents: Array, columns: Array) -> None:
         """See `CTCPrefixScorer.select`."""
@@ -197,7 +191,7 @@ class _Prefixes:
         p(first j frames, token last) = X[j] + logcumsum(before - X) and
         phi = S + logcumsum(that - S).
         """
-        x = np.maximum(self._x[self._start : self._end].take(tokens, axis=1).T, _FLOOR)
+        x = np.maximum(self._x[self._start : self._end].take(tokens, axis=1).T, FLOOR)
         cumulated = np.cumsum(x, axis=1, dtype=np.float64)
         silence = self._silence[self._start + 1 : self._end + 1]
         phi = np.full((len(tokens), len(silence) + 1), -np.inf)
@@ -205,39 +199,3 @@ class _Prefixes:
         ending = np.logaddexp.accumulate(inner, axis=1) + cumulated - silence
         np.add(np.logaddexp.accumulate(ending, axis=1), silence, out=phi[:, 1:])
         return phi
-
-
-def _find(ids: Array | None, tokens: Array) -> tuple[Array, Array]:
-    """Rows and columns at which candidates `ids` (H, C) equal each row's token (H,)."""
-    if ids is None:
-        return np.arange(len(tokens)), tokens
-    rows, columns = np.nonzero(ids == tokens[:, None])
-    return rows, columns
-
-
-def _log_sum(terms: Array) -> Array:
-    """Log-sum-exp over the last axis; -inf where every term is."""
-    highest = terms.max(axis=-1, initial=-np.inf)
-    scale = np.where(np.isfinite(highest), highest, 0.0)
-    with np.errstate(divide="ignore"):
-        sums: Array = np.log(np.exp(terms - scale[..., None]).sum(axis=-1)) + scale
-    return sums
-
-
-def _log_matmul(log_a: Array, b: Array, log_b: Array, smallest: float) -> Array:
-    """log(exp(log_a) @ b) for log_a (H, W) and b = exp(log_b) (W, U), as exact as log-sum-exp.
-
-    Products fall below the number range where a token is next to impossible in every frame;
-    sums under `smallest`, at which that begins to matter, are taken again in the log domain.
-    """
-    highest = log_a.max(axis=1, initial=-np.inf)
-    alive = highest > -np.inf
-    scale = np.where(alive, highest, 0.0)
-    sums = np.exp(log_a - scale[:, None]).astype(b.dtype) @ b
-    with np.errstate(divide="ignore"):
-        result: Array = np.log(sums).astype(np.float64) + scale[:, None]
-    small = sums < smallest
-    for row in np.flatnonzero(small.any(axis=1) & alive):
-        lost = np.flatnonzero(small[row])
-        result[row, lost] = _log_sum(log_a[row] + log_b[:, lost].T)
-    return result

@@ -19,10 +19,10 @@ from .ctc_prefix import CTCPrefixScorer
 from .decoding import Decoding
 from .ended import Ended
 from .hypothesis import Hypothesis
+from .pre_beam import pre_beam, pre_beam_size, top
 
 __all__ = ["BeamSearch"]
 
-_PRE_BEAM = 1.5  # candidates that CTC scores, in beam sizes
 # While more than this share of a batch still grows, moving it together costs more than it saves.
 _BUSY = 0.75
 
@@ -93,9 +93,8 @@ class BeamSearch:
         self._scorers = {k: v for k, v in scorers.items() if weights[k] != 0}
         self._vocab_size, self._sos, self._eos, self._blank = vocab_size, sos, eos, blank
         self._decoding = decoding
-        pre_beam = int(_PRE_BEAM * decoding.beam_size)
         wanted = decoding.ctc_weight not in (0.0, 1.0) and self._scorers
-        self._pre_beam = pre_beam if wanted and pre_beam < vocab_size else None
+        self._pre_beam = pre_beam_size(decoding.beam_size, vocab_size) if wanted else None
 
     def __call__(
         self, encoder_out: Array, lengths: Array, ctc_log_probs: Array | None = None
@@ -236,10 +235,7 @@ class BeamSearch:
         """The pre-beam (B, H, C) and <eos>, which CTC always scores; None for all tokens."""
         if self._pre_beam is None:
             return None
-        ids = np.argpartition(weighted, -self._pre_beam, axis=-1)[..., -self._pre_beam :]
-        eos = np.full((*ids.shape[:-1], 1), self._eos)
-        # where the pre-beam has <eos> already, blank, never chosen, takes its place
-        return np.concatenate((np.where(ids == self._eos, self._blank, ids), eos), axis=-1)
+        return pre_beam(weighted, self._pre_beam, eos=self._eos, blank=self._blank)
 
     def _score_ctc(self, running: _Running, ids: Array | None, shape: tuple[int, ...]) -> Array:
         """CTC prefix scores (B, H, C); fillers get 0."""
@@ -255,7 +251,7 @@ class BeamSearch:
         """The K best of each utterance, fewer where fewer are possible, and their columns."""
         n_utterances, _, width = candidates.totals.shape
         flat = candidates.totals.reshape(n_utterances, -1)
-        best = _top(flat, self._decoding.beam_size)
+        best = top(flat, self._decoding.beam_size)
         parents, columns = np.divmod(best, width)
         rows = np.arange(n_utterances)[:, None]
         ids = candidates.ids
@@ -314,11 +310,3 @@ def _keep(grown: _Running, columns: Array, alive: Array) -> _Running:
         parts={name: part[rows, order] for name, part in grown.parts.items()},
         counts=counts,
     )
-
-
-def _top(values: Array, count: int) -> Array:
-    """Indices of the `count` largest of the last axis, largest first (`torch.topk`)."""
-    count = min(count, values.shape[-1])
-    best = np.argpartition(values, -count, axis=-1)[..., -count:]
-    order = np.argsort(-np.take_along_axis(values, best, axis=-1), axis=-1, kind="stable")
-    return np.take_along_axis(best, order, axis=-1)

@@ -17,12 +17,11 @@ from ..roles import GrowingScorer, Scorer
 from ..types import Array
 from .decoding import Decoding
 from .hypothesis import Hypothesis
+from .pre_beam import pre_beam, pre_beam_size, top
 from .streaming_ctc import GrowingCTC, Prefixes, PrefixScores
 from .streaming_settings import Streaming
 
 __all__ = ["Beam", "Grower", "Grown"]
-
-_PRE_BEAM = 1.5  # candidates that CTC scores, in beam sizes
 
 
 @attrs.frozen
@@ -116,9 +115,8 @@ class Grower:
         self._eos, self._blank, self._vocab_size = eos, blank, vocab_size
         self._frames_limit = streaming.encoded_feat_length_limit
         self._text_limit = streaming.decoder_text_length_limit
-        pre_beam = int(_PRE_BEAM * decoding.beam_size)
-        partial = ctc is not None and decoding.ctc_weight < 1 and pre_beam < vocab_size
-        self._pre_beam = pre_beam if partial and self._scorers else None
+        wanted = ctc is not None and decoding.ctc_weight < 1 and self._scorers
+        self._pre_beam = pre_beam_size(decoding.beam_size, vocab_size) if wanted else None
         self._fresh: dict[str, Any] = {}
 
     def start(self, encoder_out: Array) -> Beam:
@@ -186,7 +184,7 @@ class Grower:
         scored: PrefixScores | None,
     ) -> Grown:
         flat = totals.ravel()
-        best = _top(flat, self._beam_size)
+        best = top(flat, self._beam_size)
         parents, columns = np.divmod(best, totals.shape[1])
         tokens = columns if ids is None else ids[parents, columns]
         parts = {name: part[parents] for name, part in beam.parts.items()}
@@ -234,14 +232,4 @@ class Grower:
         """The pre-beam (H, C) and <eos>, which CTC always scores; None for all tokens."""
         if self._pre_beam is None:
             return None
-        ids = np.argpartition(weighted, -self._pre_beam, axis=1)[:, -self._pre_beam :]
-        eos = np.full((len(ids), 1), self._eos)
-        # where the pre-beam has <eos> already, blank, never chosen, takes its place
-        return np.concatenate((np.where(ids == self._eos, self._blank, ids), eos), axis=1)
-
-
-def _top(values: Array, count: int) -> Array:
-    """Indices of the `count` largest, largest first (`torch.topk`)."""
-    count = min(count, len(values))
-    best = np.argpartition(values, -count)[-count:]
-    return best[np.argsort(-values[best], kind="stable")]
+        return pre_beam(weighted, self._pre_beam, eos=self._eos, blank=self._blank)

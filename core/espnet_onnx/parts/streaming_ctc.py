@@ -11,13 +11,9 @@ import numpy as np
 
 from ..types import Array
 from .ctc_prefix import LOG_ZERO
+from .ctc_sums import FLOOR, find, log_matmul, log_sum, put
 
 __all__ = ["GrowingCTC", "PrefixScores", "Prefixes"]
-
-# A clip far below any log-softmax, so that a masked token (-inf) cannot turn sums into nan.
-_FLOOR = -1e5
-# Sums of products below this are taken again in the log domain.
-_SMALLEST = 1e-250
 
 
 @attrs.frozen
@@ -87,7 +83,7 @@ class GrowingCTC:
         """Append (T', V) frames."""
         self._x = np.concatenate((self._x, log_probs))
         self._probs = None
-        blank = np.maximum(self._x[:, self._blank], _FLOOR, dtype=np.float64)
+        blank = np.maximum(self._x[:, self._blank], FLOOR, dtype=np.float64)
         self._silence = np.cumsum(blank)
 
     def start(self) -> Prefixes:
@@ -122,13 +118,13 @@ class GrowingCTC:
         before, after_blank = (_shifted(x, first)[:, start:-1] for x in (phi, prefixes.silent))
         psi = self._continued(before, start, ids)
         if prefixes.length:
-            rows, columns = _find(ids, last)
+            rows, columns = find(ids, last)
             x = self._x[start:, last[rows]].T
-            psi[rows, columns] = np.logaddexp.reduce(after_blank[rows] + x, axis=1, initial=-np.inf)
+            psi[rows, columns] = log_sum(after_blank[rows] + x)
         np.maximum(psi, LOG_ZERO, out=psi)
-        self._put(psi, ids, self._eos, np.maximum(phi[:, -1], LOG_ZERO))
+        put(psi, ids, self._eos, np.maximum(phi[:, -1], LOG_ZERO))
         if self._eos != self._blank:
-            self._put(psi, ids, self._blank, np.full(len(psi), -np.inf))
+            put(psi, ids, self._blank, np.full(len(psi), -np.inf))
         scores = psi - prefixes.score[:, None]
         return PrefixScores(scores, psi, before, after_blank, ids, last, prefixes.length)
 
@@ -153,7 +149,7 @@ class GrowingCTC:
         silent = ending.copy()
         if start == self.frames:
             return ending, silent
-        x = np.maximum(self._x[start:].take(tokens, axis=1).T, _FLOOR)
+        x = np.maximum(self._x[start:].take(tokens, axis=1).T, FLOOR)
         cumulated = np.cumsum(x, axis=1, dtype=np.float64)
         ending[:, start:] = np.logaddexp.accumulate(before - cumulated + x, axis=1) + cumulated
         silence = self._silence[start:]
@@ -166,41 +162,13 @@ class GrowingCTC:
         if ids is None:
             if self._probs is None:
                 self._probs = np.exp(self._x, dtype=np.float64)
-            return _log_product(before, self._probs[start:], self._x[start:])
+            return log_matmul(before, self._probs[start:], self._x[start:])
         distinct, index = np.unique(ids, return_inverse=True)
         x = self._x[start:].take(distinct, axis=1).astype(np.float64)
-        psi = _log_product(before, np.exp(x), x)
+        psi = log_matmul(before, np.exp(x), x)
         return np.take_along_axis(psi, index.reshape(ids.shape), axis=1)
-
-    def _put(self, psi: Array, ids: Array | None, token: int, values: Array) -> None:
-        """Write the score of one token wherever it is a candidate."""
-        rows, columns = _find(ids, np.full(len(psi), token))
-        psi[rows, columns] = values[rows]
 
 
 def _shifted(x: Array, first: float) -> Array:
     """(H, T) -> (H, T + 1) with a column in front."""
     return np.concatenate((np.full((len(x), 1), first), x), axis=1)
-
-
-def _find(ids: Array | None, tokens: Array) -> tuple[Array, Array]:
-    """Rows and columns at which candidates `ids` (H, C) equal each row's token (H,)."""
-    if ids is None:
-        return np.arange(len(tokens)), tokens
-    rows, columns = np.nonzero(ids == tokens[:, None])
-    return rows, columns
-
-
-def _log_product(log_a: Array, b: Array, log_b: Array) -> Array:
-    """log(exp(log_a) @ b) for log_a (H, W) and b = exp(log_b) (W, C), as exact as log-sum-exp."""
-    highest = log_a.max(axis=1, initial=-np.inf)
-    alive = highest > -np.inf
-    scale = np.where(alive, highest, 0.0)[:, None]
-    sums = np.exp(log_a - scale) @ b
-    with np.errstate(divide="ignore"):
-        result: Array = np.log(sums) + scale
-    for row in np.flatnonzero((sums < _SMALLEST).any(axis=1) & alive):
-        lost = np.flatnonzero(sums[row] < _SMALLEST)
-        terms = log_a[row, :, None] + log_b[:, lost]
-        result[row, lost] = np.logaddexp.reduce(terms, axis=0, initial=-np.inf)
-    return result
