@@ -16,7 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Affine", "CachedSelfAttention", "SharedCrossAttention", "frame_bias", "own_slots"]
+__all__ = [
+    "Affine",
+    "CachedSelfAttention",
+    "SharedCrossAttention",
+    "frame_bias",
+    "key_value_names",
+    "own_slots",
+]
 
 # What a slot of another hypothesis weighs: exp(-60) of the token's own weight, which is always
 # there. float32 cannot tell it from 0, and unlike exp(-inf) it does not underflow on the way:
@@ -56,6 +63,11 @@ def frame_bias(lengths: Tensor, frames: int | torch.SymInt) -> Tensor:
     """What cross-attention scores gain: (B,) lengths -> (B, 1, 1, T), very negative on padding."""
     valid = torch.arange(frames, device=lengths.device) < lengths[:, None]
     return torch.where(valid, 0.0, _MASKED)[:, None, None]
+
+
+def key_value_names(prefix: str, count: int) -> list[str]:
+    """What keys and values of `count` attentions are called: `key_0`, `value_0`, `key_1`, ..."""
+    return [f"{prefix}{what}_{i}" for i in range(count) for what in ("key", "value")]
 
 
 def own_slots(ancestors: Tensor, slots: int | torch.SymInt) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..types import Array, Feed, Graph
-from .cached_attention import SharedCrossAttention
+from .cached_attention import SharedCrossAttention, key_value_names
 
 __all__ = ["FRAMES", "CrossMemory", "memory_axes", "memory_graph", "memory_names"]
 
@@ -87,12 +87,19 @@ def memory_graph(
     )
 
 
-def memory_names(attentions: int) -> list[str]:
-    """What the graph's outputs, and a step's inputs, are called."""
-    return [f"memory_{what}_{i}" for i in range(attentions) for what in ("key", "value")]
+def memory_names(attentions: int, source: str = "memory") -> list[str]:
+    """What the graph's outputs, and a step's inputs, are called.
+
+    Args:
+        attentions: how many there are.
+        source: another name, for a step that reads more than one such graph.
+    """
+    return key_value_names(f"{source}_", attentions)
 
 
-def memory_axes(attentions: int) -> Mapping[str, Sequence[str | None]]:
-    """Their axes."""
-    key, value = ("batch", None, None, "encoder_frames"), ("batch", None, "encoder_frames", None)
-    return dict(zip(memory_names(attentions), itertools.cycle([key, value])))
+def memory_axes(
+    attentions: int, source: str = "memory", frames: str = "encoder_frames"
+) -> Mapping[str, Sequence[str | None]]:
+    """Their axes; `frames` is what T is called."""
+    key, value = ("batch", None, None, frames), ("batch", None, frames, None)
+    return dict(zip(memory_names(attentions, source), itertools.cycle([key, value])))

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
-from espnet_onnx.layers.cached_attention import Affine, SharedCrossAttention, frame_bias
+from espnet_onnx.layers.cached_attention import SharedCrossAttention, frame_bias
+from espnet_onnx.layers.cached_step import StepEmbedding, StepOutput
 from espnet_onnx.layers.cross_memory import FRAMES, memory_axes, memory_graph, memory_names
 from espnet_onnx.layers.decoder_block import FeedForward, Residual
-from espnet_onnx.layers.positions import Sinusoids
 
 from .convolution_export import OneTokenConvolution
 from .decoder_reference import StepReference
@@ -76,14 +75,10 @@ class LightConvStep(nn.Module):
 
     def __init__(self, decoder: Any, blocks: Sequence[LightConvBlock]) -> None:
         super().__init__()
-        self.embed, positions = decoder.embed[0], decoder.embed[-1]
+        self.embed = StepEmbedding(decoder.embed)
         self.blocks = nn.ModuleList(blocks)
-        self.after_norm = decoder.after_norm if decoder.normalize_before else nn.Identity()
-        self.output_layer = Affine(decoder.output_layer)
-        self.sinusoids = Sinusoids(self.embed.embedding_dim)
-        # ScaledPositionalEncoding scales the positions, PositionalEncoding the embedding.
-        self.alpha = getattr(positions, "alpha", None)
-        self.embed_scale = 1.0 if self.alpha is not None else positions.xscale
+        norm = decoder.after_norm if decoder.normalize_before else None
+        self.output = StepOutput(norm, decoder.output_layer)
         names = ["tokens", "positions", "encoder_out_lengths"]
         self.input_names = [*names, *memory_names(len(blocks))]
 
@@ -100,16 +95,10 @@ class LightConvStep(nn.Module):
         tokens, positions, lengths, *memory = tensors
         keys, values = memory[0::2], memory[1::2]
         bias = frame_bias(lengths, keys[0].shape[3])
-        x = (self.embed(tokens) * self.embed_scale + self._encoding(positions)).flatten(0, 1)
+        x = self.embed(tokens, positions[:, None, None])
         for block, key, value in zip(self.blocks, keys, values, strict=True):
             x = block(x, key, value, bias)
-        scores = self.output_layer(self.after_norm(x))
-        return torch.log_softmax(scores, -1).view(*tokens.shape, -1)
-
-    def _encoding(self, positions: Tensor) -> Tensor:
-        """`PositionalEncoding.extend_pe`: (B,) -> (B, 1, D)."""
-        encoding = torch.stack(self.sinusoids(positions), -1).flatten(1)[:, None]
-        return encoding if self.alpha is None else self.alpha * encoding
+        return self.output(x, tokens.shape)
 
 
 def decoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:

@@ -6,7 +6,6 @@ slots, D width, E width of an embedding, N heads, K width of a head, V tokens.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,13 @@ import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
-from espnet_onnx.layers.cached_attention import Affine, CachedSelfAttention, own_slots
+from espnet_onnx.layers.cached_attention import (
+    Affine,
+    CachedSelfAttention,
+    key_value_names,
+    own_slots,
+)
+from espnet_onnx.layers.cached_step import StepOutput, StepPositions, step_axes
 from espnet_onnx.layers.decoder_block import FeedForward, Residual
 
 from .transformer_reference import TransformerReference
@@ -74,20 +79,18 @@ class TransformerStep(nn.Module):
         input_names: the graph's inputs, in the order of `forward`.
     """
 
-    rates: Tensor
-
     def __init__(self, lm: Any) -> None:
         super().__init__()
         self.embed = lm.embed
         linear, self.embed_norm, *_, positions = lm.encoder.embed
         self.embed_linear = Affine(linear)
         self.blocks = nn.ModuleList(CachedEncoderBlock(layer) for layer in lm.encoder.encoders)
-        self.after_norm = lm.encoder.after_norm if lm.encoder.normalize_before else nn.Identity()
-        self.output_layer = Affine(lm.decoder)
+        norm = lm.encoder.after_norm if lm.encoder.normalize_before else None
+        self.output = StepOutput(norm, lm.decoder)
         # `pos_enc: null` puts an empty Sequential there.
-        self.scale = getattr(positions, "xscale", None)
-        self.register_buffer("rates", _rates(linear.out_features), persistent=False)
-        past = [f"past_{w}_{b}" for b in range(len(self.blocks)) for w in ("key", "value")]
+        known = hasattr(positions, "xscale")
+        self.positions = StepPositions(positions, linear.out_features) if known else None
+        past = key_value_names("past_", len(self.blocks))
         self.input_names = ["tokens", "ancestors", *past]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -108,46 +111,27 @@ class TransformerStep(nn.Module):
         for block, key, value in zip(self.blocks, caches[0::2], caches[1::2], strict=True):
             x, new_key, new_value = block(x, (key, value, seen, own))
             new += [new_key, new_value]
-        scores = self.output_layer(self.after_norm(x))
-        log_probs = torch.log_softmax(scores, -1).view(*tokens.shape, -1)
-        return (log_probs, *new)
+        return (self.output(x, tokens.shape), *new)
 
     def _embed(self, tokens: Tensor, position: int | torch.SymInt) -> Tensor:
         """`TransformerLM.embed`, `Encoder.embed` with input layer `linear`: (R,) -> (R, D)."""
         x: Tensor = self.embed_norm(self.embed_linear(self.embed(tokens))).relu()
-        if self.scale is None:
+        if self.positions is None:
             return x
-        angles = self.rates * torch.full((1,), position)
-        encoding = torch.stack([angles.sin(), angles.cos()], -1).flatten()
-        positioned: Tensor = x * self.scale + encoding
-        return positioned
+        return self.positions(x, torch.full((1,), position))
 
 
 def transformer_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     """The graph `step` of a live `TransformerLM`."""
     module = TransformerStep(component.module).eval()
     reference = TransformerReference(component.module)
-    past, new = ("batch", None, "slots", None), ("batch", None, "beams", None)
-    names = [name for name in module.input_names if name.startswith("past_")]
-    outputs = [name.removeprefix("past_") for name in names]
+    blocks = len(module.blocks)
     step = eo.Graph(
         module,
-        outputs=["log_probs", *outputs],
-        axes={
-            "tokens": ("batch", "beams"),
-            "ancestors": ("batch", "beams", "past"),
-            "prefix": ("batch", "beams", None),
-            "log_probs": ("batch", "beams", None),
-            **dict.fromkeys(names, past),
-            **dict.fromkeys(outputs, new),
-        },
+        outputs=["log_probs", *key_value_names("", blocks)],
+        axes=step_axes(blocks),
         feed=reference.feed,
         reference=reference,
         trials=TRIALS,
     )
     return {"step": step}
-
-
-def _rates(width: int) -> Tensor:
-    """Radians a position of every sine of `PositionalEncoding.extend_pe`: (D / 2,)."""
-    return torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * -(math.log(1e4) / width))

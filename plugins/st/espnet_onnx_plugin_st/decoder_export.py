@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.layers.cached_attention import (
-    Affine,
     CachedSelfAttention,
     SharedCrossAttention,
     frame_bias,
+    key_value_names,
     own_slots,
 )
-from espnet_onnx.layers.cross_memory import memory_axes, memory_graph, memory_names
+from espnet_onnx.layers.cached_step import StepEmbedding, StepOutput, step_axes
+from espnet_onnx.layers.cross_memory import memory_axes, memory_graph
 from espnet_onnx.layers.decoder_block import FeedForward, Residual
-from espnet_onnx.layers.positions import Sinusoids
 
 from .decoder_reference import StepReference
 
@@ -92,17 +92,13 @@ class TwoSourceStep(nn.Module):
 
     def __init__(self, decoder: Any, blocks: Sequence[TwoSourceBlock]) -> None:
         super().__init__()
-        self.embed, positions = decoder.embed[0], decoder.embed[-1]
+        self.embed = StepEmbedding(decoder.embed)
         self.blocks = nn.ModuleList(blocks)
-        self.after_norm = decoder.after_norm if decoder.normalize_before else nn.Identity()
-        self.output_layer = Affine(decoder.output_layer)
-        self.sinusoids = Sinusoids(self.embed.embedding_dim)
-        # ScaledPositionalEncoding scales the positions, PositionalEncoding the embedding.
-        self.alpha = getattr(positions, "alpha", None)
-        self.embed_scale = 1.0 if self.alpha is not None else positions.xscale
+        norm = decoder.after_norm if decoder.normalize_before else None
+        self.output = StepOutput(norm, decoder.output_layer)
         names = ["tokens", "ancestors", *LENGTHS.values()]
-        prefixes = ("speech", "memory", "past")
-        self.input_names = names + [n for p in prefixes for n in source_names(p, len(blocks))]
+        prefixes = ("speech_", "memory_", "past_")
+        self.input_names = names + [n for p in prefixes for n in key_value_names(p, len(blocks))]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """One step.
@@ -122,21 +118,12 @@ class TwoSourceStep(nn.Module):
         heard = frame_bias(speech_lengths, speech[0][0].shape[3])
         read = frame_bias(memory_lengths, memory[0][0].shape[3])
         seen = own_slots(ancestors, past[0][0].shape[2])
-        x = self._embed(tokens, ancestors.shape[2]).flatten(0, 1)
+        x = self.embed(tokens, torch.full((1,), ancestors.shape[2]))
         new: list[Tensor] = []
         for block, s, m, p in zip(self.blocks, speech, memory, past, strict=True):
             x, key, value = block(x, (*s, heard), (*m, read), (*p, seen))
             new += [key, value]
-        scores = self.output_layer(self.after_norm(x))
-        return (torch.log_softmax(scores, -1).view(*tokens.shape, -1), *new)
-
-    def _embed(self, tokens: Tensor, position: int | torch.SymInt) -> Tensor:
-        """`PositionalEncoding.forward` at one position: (B, H) -> (B, H, D)."""
-        encoding = torch.stack(self.sinusoids(torch.full((1,), position)), -1).flatten()
-        if self.alpha is not None:
-            encoding = self.alpha * encoding
-        embedded: Tensor = self.embed(tokens) * self.embed_scale + encoding
-        return embedded
+        return (self.output(x, tokens.shape), *new)
 
 
 def decoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
@@ -159,36 +146,20 @@ def decoder_graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gr
 
 def _step_graph(module: TwoSourceStep, reference: StepReference) -> eo.Graph:
     count = len(module.blocks)
-    new, past = source_names("new", count), source_names("past", count)
-    speech = dict(zip(source_names("speech", count), memory_axes(count).values(), strict=True))
     return eo.Graph(
         module,
-        outputs=["log_probs", *new],
+        outputs=["log_probs", *key_value_names("new_", count)],
         axes={
-            "tokens": ("batch", "beams"),
-            "ancestors": ("batch", "beams", "past"),
-            "prefix": ("batch", "beams", None),
+            **step_axes(count, "new_"),
             "speech": ("batch", "speech_frames", None),
             "speech_lengths": ("batch",),
             "memory": ("batch", "states", None),
             "memory_lengths": ("batch",),
-            **{name: _renamed(axes, "speech_frames") for name, axes in speech.items()},
-            **{name: _renamed(axes, "states") for name, axes in memory_axes(count).items()},
-            **dict.fromkeys(past, ("batch", None, "slots", None)),
-            "log_probs": ("batch", "beams", None),
-            **dict.fromkeys(new, ("batch", None, "beams", None)),
+            **memory_axes(count, "speech", "speech_frames"),
+            **memory_axes(count, "memory", "states"),
         },
         feed=reference.feed,
         reference=reference,
         trials=TRIALS,
         lengths=LENGTHS,
     )
-
-
-def source_names(prefix: str, blocks: int) -> list[str]:
-    """What the keys and values of a source are called: `memory_names` with another prefix."""
-    return [name.replace("memory", prefix, 1) for name in memory_names(blocks)]
-
-
-def _renamed(axes: Sequence[str | None], frames: str) -> tuple[str | None, ...]:
-    return tuple(frames if axis == "encoder_frames" else axis for axis in axes)
