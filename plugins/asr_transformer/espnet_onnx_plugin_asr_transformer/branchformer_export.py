@@ -14,9 +14,10 @@ import espnet_onnx as eo
 from espnet_onnx.layers.branchformer_block import BranchformerBlock
 from espnet_onnx.layers.e_branchformer_block import EBranchformerBlock
 from espnet_onnx.layers.fast_attention import FastAttention
+from espnet_onnx.layers.live_classes import attention_class
 
 from .branchformer_claim import BRANCHFORMER, E_BRANCHFORMER
-from .encoder_export import EncoderModule, attention_class, encoder_graphs
+from .encoder_export import EncoderModule, encoder_graphs
 
 __all__ = ["BranchformerModule", "EBranchformerModule", "branchformer_graphs"]
 

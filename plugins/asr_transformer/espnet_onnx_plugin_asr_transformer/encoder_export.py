@@ -14,23 +14,17 @@ from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
-from espnet_onnx.layers.attention import SelfAttention
 from espnet_onnx.layers.encoder_block import EncoderBlock
 from espnet_onnx.layers.linear import Affine
+from espnet_onnx.layers.live_classes import attention_class
+from espnet_onnx.layers.live_encoder import random_features
 from espnet_onnx.layers.norm import Norm
-from espnet_onnx.layers.rel_attention import LegacyRelAttention, RelAttention
 from espnet_onnx.types import Feed
 
 from .encoder_input import EncoderInput, table_length
 from .encoder_reference import EncoderReference
 
-__all__ = ["EncoderModule", "attention_class", "encoder_graphs"]
-
-ATTENTIONS: Mapping[str, type[SelfAttention]] = {
-    "MultiHeadedAttention": SelfAttention,
-    "RelPositionMultiHeadedAttention": RelAttention,
-    "LegacyRelPositionMultiHeadedAttention": LegacyRelAttention,
-}
+__all__ = ["EncoderModule", "encoder_graphs"]
 
 
 def encoder_graphs(
@@ -104,13 +98,11 @@ class _Feeds:
         self.size, self.tokens = size, tokens
 
     def __call__(self, lengths: Sequence[int]) -> Feed:
+        if not self.tokens:
+            return random_features(lengths, self.size)
         rng = np.random.default_rng([len(lengths), *lengths])
-        shape = (len(lengths), max(lengths))
-        if self.tokens:
-            feats: Any = rng.integers(0, self.size, shape)
-        else:
-            feats = rng.standard_normal((*shape, self.size), dtype=np.float32)
-        return {"feats": feats, "feats_lengths": np.array(lengths, np.int64)}
+        tokens = rng.integers(0, self.size, (len(lengths), max(lengths)))
+        return {"feats": tokens, "feats_lengths": np.array(lengths, np.int64)}
 
 
 class EncoderModule(nn.Module):
@@ -159,18 +151,6 @@ class EncoderModule(nn.Module):
             return x
         conditioned: Tensor = x + self.conditioning(torch.softmax(self.ctc(out), -1))
         return conditioned
-
-
-def attention_class(live: nn.Module) -> type[SelfAttention]:
-    """The graph form of a live attention, by its class's name.
-
-    Raises:
-        ModelError: nobody has written it.
-    """
-    name = type(live).__name__
-    if name not in ATTENTIONS:
-        raise ModelError(f"attention {name} has no graph: there are {', '.join(ATTENTIONS)}")
-    return ATTENTIONS[name]
 
 
 def _ctc(component: eo.Component) -> Any:

@@ -5,27 +5,17 @@ Shapes: B utterances, T frames, F features, D width.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import espnet_onnx as eo
-from espnet_onnx.errors import ModelError
-from espnet_onnx.layers.conv_positions import ConvPositions
-from espnet_onnx.layers.legacy_positions import LegacyPositions
 from espnet_onnx.layers.linear import Affine
+from espnet_onnx.layers.live_classes import TABLE, is_position, plain_layer, position_layer
 from espnet_onnx.layers.masks import FrameMask, frame_mask
-from espnet_onnx.layers.norm import Norm
-from espnet_onnx.layers.positions import (
-    AbsolutePositions,
-    NoPositions,
-    Position,
-    RelativePositions,
-)
+from espnet_onnx.layers.positions import NoPositions, Position
 from espnet_onnx.layers.subsampling import parts, subsampling
 
-__all__ = ["EncoderInput", "position_module", "table_length"]
+__all__ = ["EncoderInput", "table_length"]
 
 
 class EncoderInput(nn.Module):
@@ -49,13 +39,13 @@ class EncoderInput(nn.Module):
             self.before.append(Affine.of(embed))
         elif embed is not None:
             self.subsampling = subsampling(embed)
-            self.positions = _positions(parts(embed)[2], limit)
+            self.positions = position_layer(parts(embed)[2], limit)
 
     def _read(self, layers: list[nn.Module], limit: int) -> None:
         place = self.before
         for layer in layers:
-            if type(layer).__name__ in POSITION_CLASSES:
-                self.positions = _positions(layer, limit)
+            if is_position(layer):
+                self.positions = position_layer(layer, limit)
                 place = self.after
             elif not isinstance(layer, nn.Dropout | nn.Identity):
                 place.append(_plain(layer))
@@ -83,42 +73,9 @@ class _Embedding(nn.Module):
 
 
 def _plain(layer: nn.Module) -> nn.Module:
-    if isinstance(layer, nn.LayerNorm):
-        return Norm(layer)
-    if isinstance(layer, nn.Embedding):
-        return _Embedding(layer)
-    if isinstance(layer, nn.ReLU):
-        return nn.ReLU()
-    return Affine.of(layer)
-
-
-def position_module(encoder: Any) -> Any:
-    """The live positional encoding of an encoder, None if it has none."""
-    embed = encoder.embed
-    if embed is None or isinstance(embed, nn.Linear):
-        return None
-    if isinstance(embed, nn.Sequential):
-        return next((m for m in embed if type(m).__name__ in POSITION_CLASSES), None)
-    return parts(embed)[2]
+    return _Embedding(layer) if isinstance(layer, nn.Embedding) else plain_layer(layer)
 
 
 def table_length(component: eo.Component) -> int:
-    """Positions in the table of a freshly built encoder; 5000 where its config has no say."""
-    return int(component.conf.get("max_pos_emb_len") or 5000)
-
-
-def _positions(live: Any, limit: int) -> nn.Module:
-    name = type(live).__name__
-    if name not in POSITION_CLASSES:
-        raise ModelError(f"positional encoding {name} has no graph: choose another pos_enc_layer")
-    module: nn.Module = POSITION_CLASSES[name](live, limit)
-    return module
-
-
-POSITION_CLASSES: dict[str, Any] = {
-    "PositionalEncoding": lambda live, limit: AbsolutePositions(live.d_model),
-    "ScaledPositionalEncoding": lambda live, limit: AbsolutePositions(live.d_model, live.alpha),
-    "RelPositionalEncoding": lambda live, limit: RelativePositions(live.d_model),
-    "LegacyRelPositionalEncoding": lambda live, limit: LegacyPositions(live.d_model, limit),
-    "ConvolutionalPositionalEmbedding": lambda live, limit: ConvPositions(live),
-}
+    """Positions in the table of a freshly built encoder; most have TABLE."""
+    return int(component.conf.get("max_pos_emb_len") or TABLE)

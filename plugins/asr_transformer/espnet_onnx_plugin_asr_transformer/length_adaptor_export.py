@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.layers.linear import Affine, check_plain
+from espnet_onnx.layers.live_encoder import random_features
 from espnet_onnx.layers.norm import Norm
 from espnet_onnx.types import Feed
 
@@ -27,10 +27,7 @@ def length_adaptor_graphs(component: eo.Component, part: eo.Part) -> Mapping[str
     width = live.out_sz if live.embed is None else live.embed[0].in_features
 
     def feed(lengths: Sequence[int]) -> Feed:
-        rng = np.random.default_rng([len(lengths), *lengths])
-        shape = (len(lengths), max(lengths), width)
-        feats = rng.standard_normal(shape, dtype=np.float32)
-        return {"feats": feats, "feats_lengths": np.array(lengths, np.int64)}
+        return random_features(lengths, width)
 
     def reference(feed: Feed) -> Feed:
         with torch.no_grad():

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.layers.linear import Affine
+from espnet_onnx.layers.live_encoder import random_features
 from espnet_onnx.layers.recurrent import Recurrent
-from espnet_onnx.types import Feed
 
 from .encoder_reference import EncoderReference
 
@@ -123,7 +122,7 @@ def encoder_graph(component: eo.Component, part: eo.Part, module: nn.Module, siz
             "encoder_out_lengths": ("batch",),
         },
         lengths={"frames": "feats_lengths", "encoder_frames": "encoder_out_lengths"},
-        feed=_Feeds(size),
+        feed=lambda lengths: random_features(lengths, size),
         reference=EncoderReference(component.module),
         trials=_trials(part.config["shortest"]),
         rate=float(component.given.get("frame_rate") or 100),
@@ -133,18 +132,3 @@ def encoder_graph(component: eo.Component, part: eo.Part, module: nn.Module, siz
 def _trials(shortest: int) -> Sequence[Sequence[int]]:
     """Odd lengths in a ragged batch that is not sorted, and the shortest utterance alone."""
     return ((4 * shortest + 17, 2 * shortest + 3, 6 * shortest + 25), (shortest,))
-
-
-class _Feeds:
-    """Random inputs; what stands behind an utterance's end is as random, to show any leak."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def __call__(self, lengths: Sequence[int]) -> Feed:
-        rng = np.random.default_rng([len(lengths), *lengths])
-        shape = (len(lengths), max(lengths), self.size)
-        return {
-            "feats": rng.standard_normal(shape, dtype=np.float32),
-            "feats_lengths": np.array(lengths, np.int64),
-        }

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.layers.linear import Affine
+from espnet_onnx.layers.live_encoder import random_features
 from espnet_onnx.layers.norm import Norm
 from espnet_onnx.layers.subsampling import Conv2dSubsampling
 from espnet_onnx.types import Feed
@@ -73,7 +74,7 @@ def _subsample_graph(live: Any, width: int, shortest: int, rate: float) -> eo.Gr
             "frames_lengths": ("batch",),
         },
         lengths={"feature_frames": "feats_lengths", "frames": "frames_lengths"},
-        feed=_FeatureFeeds(width),
+        feed=lambda lengths: random_features(lengths, width),
         reference=SubsampleReference(live.embed),
         trials=((4 * shortest + 1, 2 * shortest + 3, 6 * shortest + 5), (shortest,)),
         rate=rate,
@@ -104,17 +105,6 @@ def _blocks_graph(live: Any, rate: float) -> eo.Graph:
         trials=((size + 2 * hop, size + 3 * hop - 1, size + hop + 1, size), (max(1, size // 2),)),
         rate=rate,
     )
-
-
-@attrs.frozen
-class _FeatureFeeds:
-    width: int
-
-    def __call__(self, lengths: Sequence[int]) -> Feed:
-        rng = np.random.default_rng([len(lengths), *lengths])
-        shape = (len(lengths), max(lengths), self.width)
-        feats = rng.standard_normal(shape, dtype=np.float32)
-        return {"feats": feats, "feats_lengths": np.array(lengths, np.int64)}
 
 
 @attrs.frozen
