@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import io
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ import soundfile
 import yaml
 
 import espnet_onnx
+from espnet_onnx import runtime
 from espnet_onnx.errors import CheckFailed, InputError
 
 from .tiny_models import TINY, changed
@@ -180,12 +184,18 @@ def test_bundle(kind: str, refused: Callable[..., str], tmp_path: Path, tiny_bun
 
 SETTINGS = {
     "--precision fp16": "has no fp16: use one of fp32, or export it again",
+    "--beam-size 100000": "beam_size=100000 cannot be used: give a whole number of at most 10000",
     "--beam-size 0": "beam_size=0 cannot be used: give a whole number of at least 1",
     "--ctc-weight 2": "ctc_weight=2.0 cannot be used: give a number from 0 to 1",
     "--search best": "search='best' cannot be used: give one of beam, greedy, time_sync",
     "--set beams=3": "no search setting is called 'beams': there are beam_size, ",
     "--set maxlenratio=long": "maxlenratio='long' cannot be used",
     "--set maxlenratio": "give NAME=VALUE",
+    "--set lm_weight=abc": "lm_weight='abc' cannot be used: give a finite number",
+    "--set lm_weight=0.4": "needs a language model, which this bundle lacks: leave it out, or exp",
+    "--vad none.onnx": "none.onnx: no such file; vad takes energy, silero or a silero_vad.onnx",
+    "--long windows --window nan": "window=nan cannot be used: give 1 second or more",
+    "--transcript hello": "this bundle reads no transcripts: leave out --transcript",
     "--threads 0": "threads is 0: give a whole number of 1 or more",
 }
 
@@ -222,11 +232,55 @@ def test_captions_of_several_recordings_need_a_folder(
     assert "several recordings would write a.txt" in line
 
 
+def test_nothing_is_left_where_no_text_was_written(
+    refused: Callable[..., str], tmp_path: Path, tiny_bundle: Path
+) -> None:
+    output, file = tmp_path / "out", plain_file(tmp_path / "file")
+    assert "no such file" in refused("transcribe", tiny_bundle, tmp_path / "a.wav", "-o", output)
+    assert "no such bundle" in refused("transcribe", tmp_path / "b", "a.wav", "-o", output)
+    for path in (file, file / "below"):
+        line = refused("transcribe", tiny_bundle, "a.wav", "-o", path)
+        assert f"{file}: is no folder to write texts into: give -o another name" in line
+
+
+def test_a_recording_without_a_name(refused: Callable[..., str], tiny_bundle: Path) -> None:
+    assert "a recording's name is empty" in refused("transcribe", tiny_bundle, "")
+
+
+def test_a_bundle_that_reads_no_recordings(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator = SimpleNamespace(batch=lambda texts, **options: texts)
+    monkeypatch.setattr(runtime, "load", lambda *given, **options: translator)
+    assert "b: this bundle does not recognise speech" in refused("transcribe", "b", "a.wav")
+    assert "b: this bundle does not stream speech" in refused("stream", "b", "a.wav")
+
+
+def test_a_model_that_cannot_stream(refused: Callable[..., str], tiny_bundle: Path) -> None:
+    line = refused("stream", tiny_bundle, "a.wav")
+    assert "this model's encoder cannot stream: recognise whole recordings" in line
+    line = refused("stream", tiny_bundle, "a.wav", "--rate", 8000)
+    assert "a.wav: states its own sample rate: --rate is for standard input" in line
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01"])
+def test_nothing_to_stream(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    running = SimpleNamespace(sample_rate=RATE, push=lambda samples: SimpleNamespace(segments=()))
+    streaming = SimpleNamespace(stream=lambda **options: running)
+    monkeypatch.setattr(runtime, "load", lambda *given, **options: streaming)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    assert "standard input: holds zero samples" in refused("stream", "b")
+    assert "b/a.wav: no such file; check the path" in refused("stream", "b", "b/a.wav")
+
+
 def test_wrong_usage_is_2_as_well(run: Run, tiny_bundle: Path) -> None:
     for arguments in (
         ["transcribe", tiny_bundle],
         ["transcribe", tiny_bundle, "a.wav", "--batch-size", 0],
         ["transcribe", tiny_bundle, "a.wav", "--format", "pdf"],
+        ["stream", tiny_bundle, "a.wav", "--chunk", "inf"],
         ["sing"],
     ):
         code, out, err = run(*arguments)
@@ -346,6 +400,33 @@ def test_export_option(
 ) -> None:
     line = refused("export", tiny_model, "-o", tmp_path / "b", *options.split())
     assert OPTIONS[options] in line
+
+
+COMPANIONS = {
+    "--lm lm": "has 2 tokens, the model 8: give one of the model's own vocabulary",
+    "--lm lm/config.yaml": "config.yaml: is a config without weights: give ",
+    "--lm lm/config.yaml:none.pth": "none.pth: no such file, which the language model needs",
+    "--lm lm/config.yaml:": "lm/config.yaml:: no such file or folder",
+    "--lm none.yaml:lm/x.pth": "none.yaml: no such file, which the language model needs",
+    "--ngram none.arpa": "none.arpa: no such file: give the n-gram's ARPA file or kenlm binary",
+    "--ngram lm/config.yaml": "config.yaml: is no n-gram: give an ARPA file or a kenlm binary",
+}
+
+
+@pytest.mark.parametrize("options", COMPANIONS)
+def test_companion(
+    options: str,
+    refused: Callable[..., str],
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokens = ["a", "b"] if options == "--lm lm" else TINY["token_list"]
+    config = {"token_list": tokens, "lm": "seq_rnn", "lm_conf": {"unit": 8}}
+    model(tmp_path / "lm", config)
+    monkeypatch.chdir(tmp_path)
+    line = refused("export", tiny_model, "-o", tmp_path / "b", *options.split())
+    assert COMPANIONS[options] in line
 
 
 def test_output_that_cannot_be_written(

@@ -105,7 +105,7 @@ def pack(folder: Path, model: Any = TINY, **lm: Any) -> Path:
     config(folder / "lm.yaml", about)
     files = {"lm_file": "lm.pth", "ngram_file": "4gram.arpa", "picture": "a.png"}
     for name in files.values():
-        (folder / name).touch()
+        (folder / name).write_text("\\data\\\n")
     yaml_files = {"asr_train_config": "config.yaml", "lm_train_config": "lm.yaml"}
     config(folder / "meta.yaml", {"yaml_files": yaml_files, "files": files})
     return folder

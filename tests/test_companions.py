@@ -62,7 +62,7 @@ def test_a_config_alone_gives_the_component(lm: Path) -> None:
 
 def test_a_packs_models_are_taken_unless_told_otherwise(lm: Path, tmp_path: Path) -> None:
     ngram = tmp_path / "x.arpa"
-    ngram.write_text("")
+    ngram.write_text("\\data\\\n")
     extra = {
         "lm_train_config": lm / "config.yaml",
         "lm_file": lm / "valid.acc.ave.pth",

@@ -29,6 +29,9 @@ Language: TypeAlias = "Loaded | Source | str | Path | Literal[False] | None"
 _NONE = "none"
 _LM = ("lm_train_config", "lm_file")
 _NGRAM = "ngram_file"
+# How files begin that kenlm reads: its binaries, and ARPA files packed by gzip, bzip2 and xz.
+_KENLM = (b"mmap lm http://kheafield.com/code", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_ARPA = b"\\data\\"
 
 
 @attrs.frozen
@@ -101,6 +104,9 @@ class Companions:
         """
         if not isinstance(self.lm, Source):
             return self
+        if self.lm.weights is None:
+            path = self.lm.config_path
+            raise ModelError(f"{path}: is a config without weights: give {path}:FILE")
         from . import loader
 
         return attrs.evolve(self, lm=loader.load_model(self.lm, "lm"))
@@ -151,7 +157,7 @@ def _pairs(text: str) -> Iterator[tuple[Path, Path]]:
     """CONFIG:FILE cut at a colon behind which a file begins; Windows paths have colons too."""
     for i, letter in enumerate(text):
         config = Path(text[:i]).expanduser()
-        if letter == ":" and config.suffix in {".yaml", ".yml"}:
+        if letter == ":" and config.suffix in {".yaml", ".yml"} and text[i + 1 :]:
             yield config, Path(text[i + 1 :]).expanduser()
 
 
@@ -176,6 +182,10 @@ def _file(path: str | Path | Literal[False] | None) -> Path | None:
     found = Path(path).expanduser()
     if not found.is_file():
         raise ModelError(f"{found}: no such file: give the n-gram's ARPA file or kenlm binary")
+    with found.open("rb") as file:
+        head = file.read(4096)
+    if not head.startswith(_KENLM) and _ARPA not in head:
+        raise ModelError(f"{found}: is no n-gram: give an ARPA file or a kenlm binary")
     return found.resolve()
 
 

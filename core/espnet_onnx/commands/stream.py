@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import AudioError, InputError
 from .output import Bundle
 
 __all__ = ["register"]
@@ -30,7 +30,9 @@ def stream(
     precision: str | None = typer.Option(None, help="fp32 or int8; default is the bundle's first."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     ctc_weight: float | None = typer.Option(None, help="Weight of CTC against attention, 0 to 1."),
-    chunk: float = typer.Option(0.2, min=0.01, help="Seconds of audio that are taken at once."),
+    chunk: float = typer.Option(
+        0.2, min=0.01, max=60, help="Seconds of audio that are taken at once."
+    ),
     eager: bool = typer.Option(
         False, help="Do not wait where a token is repeated: earlier words, ESPnet's other setting."
     ),
@@ -49,6 +51,8 @@ def stream(
     asr = load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(asr, "stream"):
         raise InputError(f"{bundle}: this bundle does not stream speech: use espnet_onnx.load")
+    if audio != STDIN and rate is not None:
+        raise InputError(f"{audio}: states its own sample rate: --rate is for standard input")
     running = asr.stream(
         sample_rate=rate if audio == STDIN else None, disable_repetition_detection=eager
     )
@@ -71,8 +75,12 @@ def _chunks(audio: str, seconds: float, given: int, wanted: int) -> Iterator[Any
 
     if audio == STDIN:
         size = max(1, round(seconds * given))
+        heard = 0
         while data := sys.stdin.buffer.read(2 * size):
+            heard += len(data) // 2
             yield np.frombuffer(data[: len(data) // 2 * 2], np.int16)
+        if not heard:
+            raise AudioError("standard input: holds zero samples; send 16-bit mono samples")
         return
     from ..parts.audio_blocks import open_recording
 

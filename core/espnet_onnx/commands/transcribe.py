@@ -99,7 +99,7 @@ def transcribe(
     given = {"beam_size": beam_size, "ctc_weight": ctc_weight, "nbest": nbest, "search": search}
     decoding = {k: v for k, v in given.items() if v is not None} | dict(map(_setting, setting))
     asr = load(bundle, precision=precision, threads=threads, **decoding)
-    if not hasattr(asr, "batch"):
+    if not (hasattr(asr, "batch") and hasattr(asr, "sample_rate")):
         raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
     recordings = list(zip(audio, paired(asr, audio, transcript), strict=True))
     printer = _Printer(form, output, several=len(audio) > 1)
@@ -140,8 +140,9 @@ class _Printer:
         elif isinstance(result, AudioError):
             return
         elif self.output is not None:
-            text = _render(name, result, self.form) + "\n"
-            _file(self.output, name, self.form).write_text(text, "utf-8")
+            _write(
+                self.output, _file(self.output, name, self.form), _render(name, result, self.form)
+            )
         elif self.form is not Format.text or not result.segments:
             self._line(name, _render(name, result, self.form))
 
@@ -170,7 +171,19 @@ def _check_output(audio: Sequence[str], form: Format, output: Path | None) -> No
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{output}: several recordings would write {twice[0]}: rename them")
-    output.mkdir(parents=True, exist_ok=True)
+    there = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: is no folder to write texts into: give -o another name")
+
+
+def _write(output: Path, file: Path, text: str) -> None:
+    """A folder is only made for a text to go there."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"{file}: cannot be written ({why}): give -o another folder") from error
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -142,6 +142,8 @@ def _openable(source: Any, name: str) -> Any:
 
 
 def _checked_path(path: Path, name: str) -> Any:
+    if not name:
+        raise AudioError("a recording's name is empty; give the path of a file")
     if not path.exists():
         raise AudioError(f"{name}: no such file; check the path")
     if path.is_dir():

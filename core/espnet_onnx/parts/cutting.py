@@ -9,11 +9,12 @@ import attrs
 
 from ..errors import InputError
 from .pieces import Cutter, Windows
-from .silero import Silero, find_silero
+from .silero import Silero, check_network, find_silero
 from .voice_activity import Energy, Pauses, Rules
 
 __all__ = ["LONG", "WAYS", "Cutting"]
 
+DETECTORS = ("energy", "silero")
 WAYS = ("auto", "vad", "windows", "off")
 # Seconds from which on a recording counts as long.
 LONG = 30.0
@@ -53,6 +54,8 @@ class Cutting:
                 f"overlap={self.overlap:g} cannot be used: give 0 to {self.window / 2:g} seconds, "
                 "half the window"
             )
+        if str(self.vad) not in DETECTORS:
+            check_network(Path(self.vad))
 
     def is_long(self, duration: float | None) -> bool:
         """Whether a recording of so many seconds is cut; None stands for unknown."""

@@ -12,6 +12,8 @@ from ..errors import InputError
 __all__ = ["SEARCHES", "Decoding"]
 
 SEARCHES = ("beam", "greedy", "time_sync")
+# Beams far beyond use, which take all memory there is, are slips of the pen.
+WIDEST = 10_000
 
 
 def _finite(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -23,6 +25,12 @@ def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     smallest = 0 if attribute.name == "ctc_window_margin" else 1
     if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
         raise _refused(attribute.name, value, f"a whole number of at least {smallest}")
+
+
+def _beam(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    _whole(_, attribute, value)
+    if value > WIDEST:
+        raise _refused(attribute.name, value, f"a whole number of at most {WIDEST}")
 
 
 def _share(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -78,7 +86,7 @@ class Decoding:
         InputError: a value is out of range.
     """
 
-    beam_size: int = attrs.field(default=20, validator=_whole)
+    beam_size: int = attrs.field(default=20, validator=_beam)
     ctc_weight: float = attrs.field(default=0.5, validator=_share)
     lm_weight: float = attrs.field(default=1.0, validator=_finite)
     ngram_weight: float = attrs.field(default=0.9, validator=_finite)

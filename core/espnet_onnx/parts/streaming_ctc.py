@@ -124,7 +124,7 @@ class GrowingCTC:
         np.maximum(psi, LOG_ZERO, out=psi)
         put(psi, ids, self._eos, np.maximum(phi[:, -1], LOG_ZERO))
         if self._eos != self._blank:
-            put(psi, ids, self._blank, np.full(len(psi), -np.inf))
+            put(psi, ids, self._blank, np.full(len(psi), LOG_ZERO))
         scores = psi - prefixes.score[:, None]
         return PrefixScores(scores, psi, before, after_blank, ids, last, prefixes.length)
 

@@ -40,16 +40,35 @@ def translate(
     translator = eo.load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(translator, "source"):
         raise InputError(f"{bundle}: this bundle does not translate text: use transcribe or load")
-    lines = texts or (line.rstrip("\n") for line in sys.stdin)
-    for chunk in _chunks(lines, batch_size):
-        for text, result in zip(chunk, translator.batch(chunk, batch_size=batch_size), strict=True):
+    lines = texts or _standard_input()
+    for first, chunk in _chunks(lines, batch_size):
+        try:
+            results = translator.batch(chunk, batch_size=batch_size)
+        except InputError as error:
+            last = first + len(chunk) - 1
+            where = f"text {first}" if last == first else f"texts {first} to {last}"
+            raise InputError(f"{where}: {error}") from error
+        for text, result in zip(chunk, results, strict=True):
             typer.echo(_line(text, result) if as_json else result.text)
 
 
-def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    left = iter(lines)
+def _standard_input() -> Iterator[str]:
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"standard input: cannot be read as {error.encoding} text (byte {error.start}):"
+            " send UTF-8 text, a line for each"
+        ) from None
+
+
+def _chunks(lines: Iterable[str], size: int) -> Iterator[tuple[int, list[str]]]:
+    """So many texts at a time, and which the first of them is, from 1 on."""
+    left, first = iter(lines), 1
     while chunk := list(itertools.islice(left, size)):
-        yield chunk
+        yield first, chunk
+        first += len(chunk)
 
 
 def _line(text: str, result: Any) -> str:

@@ -27,6 +27,8 @@ class Upper:
 
     def batch(self, texts: list[str], batch_size: int) -> list[Recognition]:
         assert len(texts) <= batch_size
+        if "" in texts:
+            raise InputError("the text is empty")
         self.batches.append(texts)
         return [Recognition(text.upper()) for text in texts]
 
@@ -43,7 +45,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Upper]:
     return translators
 
 
-def run(*arguments: str, text: str = "") -> Any:
+def run(*arguments: str, text: str | bytes = "") -> Any:
     app = typer.Typer()
     command.register(app)
     return CliRunner().invoke(app, ["bundle", *arguments], input=text)
@@ -72,3 +74,20 @@ def test_a_bundle_of_speech_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("eins")
     assert isinstance(result.exception, InputError)
     assert "does not translate text" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "out", "why"),
+    [
+        (1, "eins\n\ndrei\n", "EINS\n", "text 2: the text is empty"),
+        (2, "eins\nzwei\n\ndrei\n", "EINS\nZWEI\n", "texts 3 to 4: the text is empty"),
+        (1, b"eins\n\xff\xfe\n", "", "cannot be read as utf-8 text (byte 5): send UTF-8 text"),
+    ],
+)
+def test_what_cannot_be_translated(
+    made: list[Upper], size: int, text: str | bytes, out: str, why: str
+) -> None:
+    result = run("--batch-size", str(size), text=text)
+    assert isinstance(result.exception, InputError)
+    assert why in str(result.exception)
+    assert result.stdout == out
