@@ -22,25 +22,33 @@ ABOUT = """# The public zoo, architecture by architecture
 
 Every attention and CTC training config of a census of ESPnet's public models (speech recognition,
 translation, understanding, discrete tokens) that is claimed as a whole, as a small model with
-random weights: at most 2 blocks, 128 wide, 30 tokens, and every other option of the config as it
-is. Each model is exported in fp32 and int8; every graph is compared with ESPnet's module utterance
-by utterance in ragged batches; then bundle and ESPnet's own inference search one recording with 3
-hypotheses. Configs that differ only in sizes and in what training reads are one model here. A
-config that names no normalisation takes the recipes' statistics (`global_mvn`). int8 tokens are
-for information: a random model decides on much less than a trained one.
+random weights: at most 2 blocks (decoders 1), 128 wide, 30 tokens, and every other option of the
+config as it is. Each model is exported in fp32 and int8; every graph is compared with ESPnet's
+module utterance by utterance in ragged batches; then bundle and ESPnet's own inference search one
+recording with 3 hypotheses. Configs that differ only in sizes and in what training reads are one
+model here. A config that names no normalisation takes the recipes' statistics (`global_mvn`). int8
+tokens are for information: a random model decides by much less than a trained one. No tokens stand
+where ESPnet's ordinary inference does not run the model: Mask-CTC has a program of its own, and a
+Longformer in mode `tvm` needs a GPU there. Models with parts that no other has are checked first.
 
 Written by `python tools/zoo_parity.py CONFIGS --results zoo.jsonl --docs docs/zoo.md`.
 
 """
 
 
-def document(rows: Sequence[Row]) -> str:
+def document(rows: Sequence[Row], models: int, espnet: str) -> str:
     """The whole document."""
-    return f"{ABOUT}{tables(rows)}\n"
+    return f"{ABOUT}{tables(rows, models, espnet)}\n"
 
 
-def tables(rows: Sequence[Row]) -> str:
-    """One line a family, the sums, and what failed."""
+def tables(rows: Sequence[Row], models: int, espnet: str) -> str:
+    """One line a family, the sums, and what failed.
+
+    Args:
+        rows: the models that were checked.
+        models: how many there are.
+        espnet: the version that they were compared with.
+    """
     own = [row for row in rows if not row["replaced"]]
     borrowed = [row for row in rows if row["replaced"]]
     parts = [HEAD, *_families(own)]
@@ -51,7 +59,8 @@ def tables(rows: Sequence[Row]) -> str:
             *_families(borrowed),
         ]
     failed = [row for row in rows if row["problem"]]
-    parts += [f"\n{len(failed)} of {len(rows)} models fail{':' if failed else '.'}"]
+    fail = f"{len(failed)} fail{':' if failed else '.'}"
+    parts += [f"\nESPnet {espnet}: {len(rows)} of {models} models checked, {fail}"]
     parts += [f"- {row['configs'][0]}: {row['problem'][:400]}" for row in failed]
     return "\n".join(parts)
 

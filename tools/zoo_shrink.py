@@ -24,7 +24,7 @@ WIDTH = 128
 BLOCKS = 2
 MELS = 80
 STATS = "feats_stats.npz"
-BERT = "bert/config.json"
+BERT = "data/bert"
 TOKENS = ["<blank>", "<unk>", *(f"t{i}" for i in range(27)), "<sos/eos>"]
 # Option of any component -> the most it may be.
 SIZES = {
