@@ -34,7 +34,10 @@ def inspect(
     cache: Path | None = typer.Option(None, help="Folder of downloaded models."),
     as_json: bool = Json,
 ) -> None:
-    """Show which plugin claims each part of a model, and of the models beside it, if any."""
+    """Show which plugin claims each part of a model, if any.
+
+    The language model and the n-gram that a pack brings are among them.
+    """
     from .. import sources
     from ..companions import Companions
     from ..manager import Manager

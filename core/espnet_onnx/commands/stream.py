@@ -34,7 +34,9 @@ def stream(
         0.2, min=0.01, max=60, help="Seconds of audio that are taken at once."
     ),
     eager: bool = typer.Option(
-        False, help="Do not wait where a token is repeated: earlier words, ESPnet's other setting."
+        False,
+        "--eager",
+        help="Do not wait where a token is repeated: earlier words, ESPnet's other setting.",
     ),
     rate: int | None = typer.Option(None, help="Sample rate of stdin; default is the model's."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),

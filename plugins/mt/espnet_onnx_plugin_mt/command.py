@@ -34,7 +34,10 @@ def translate(
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object for each text."),
 ) -> None:
-    """Turn text, or discrete units of speech, into text; one line for each, as it is done."""
+    """Turn text into text.
+
+    The text may be discrete units of speech. A line is printed for each, as it is done.
+    """
     given = {"beam_size": beam_size, "nbest": nbest}
     decoding: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     translator = eo.load(bundle, precision=precision, threads=threads, **decoding)
