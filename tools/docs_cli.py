@@ -7,14 +7,15 @@ from typing import Any
 
 import typer
 
-from espnet_onnx.cli import app
+from espnet_onnx import cli
 
 __all__ = ["commands"]
 
 
 def commands() -> str:
-    """A section a command: what it does, its arguments and options."""
-    group: Any = typer.main.get_command(app)
+    """A section a command, those of plugins too: what it does, its arguments and options."""
+    cli._plugin_commands()
+    group: Any = typer.main.get_command(cli.app)
     return "\n\n".join(_command(name, command) for name, command in group.commands.items())
 
 
