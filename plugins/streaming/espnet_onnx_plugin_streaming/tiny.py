@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from espnet_onnx.testing import TinyModel
-from espnet_onnx.testing import feats_stats
+from espnet_onnx.testing import TinyModel, feats_stats
 
 __all__ = ["MODELS"]
 
