@@ -51,6 +51,9 @@ def commands(
     if digits is not None:
         bundle = str(work / "digits.bundle")
         found.append(["digits", str(trained), bundle, str(digits), "--name", "digits_conformer"])
+        found.append(
+            ["long_audio", str(trained), bundle, str(digits), "--name", "digits_conformer"]
+        )
     return found
 
 

@@ -316,7 +316,8 @@ def test_one_command_takes_every_figure(tmp_path: Path) -> None:
     scripts = [line[0] for line in lines]
     # The Conformer is there; the Transformer and the language model are not.
     assert scripts.count("random_model") == 2
-    assert set(scripts) == {"random_model", "end_to_end", "int8_quality", "modules", "digits"}
+    every = {"random_model", "end_to_end", "int8_quality", "modules", "digits", "long_audio"}
+    assert set(scripts) == every
     assert all((FOLDER / f"{name}.py").is_file() for name in scripts)
     assert all(Path(line[1]).is_file() for line in lines if line[0] == "random_model")
     (with_lm,) = (line for line in lines if "--lm" in line)
