@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from importlib_metadata import entry_points
 
 
 def test_generated_parts_are_up_to_date(root: Path) -> None:
@@ -35,9 +36,10 @@ def test_folders_named_in_contributing_exist(root: Path) -> None:
 
 
 def test_commands_in_readme_exist(root: Path) -> None:
-    from espnet_onnx.cli import app
+    from espnet_onnx.cli import COMMANDS, app
 
     known = {c.name for c in app.registered_commands}
+    known |= {command.name for command in entry_points(group=COMMANDS)}
     text = (root / "README.md").read_text("utf-8")
     used = set(re.findall(r"^espnet-onnx (\w+)", text, re.MULTILINE))
     assert used
