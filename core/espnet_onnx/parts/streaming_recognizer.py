@@ -93,10 +93,13 @@ class Stream:
                 self.utterance.push(part, last=ends)
             if ends:
                 self._keep()
-        return attrs.evolve(self.utterance.partial(), segments=tuple(self._segments[known:]))
+        ended = tuple(self._segments[known:])
+        if not self._streaming.keep_segments:
+            self._segments.clear()
+        return attrs.evolve(self.utterance.partial(), segments=ended)
 
     def finish(self, samples: Any = ()) -> Recognition:
-        """The result of the whole stream, which is then over.
+        """The result of the stream, which is then over; without `keep_segments`, of what is left.
 
         Args:
             samples: the last ones; as in `push`.

@@ -50,6 +50,8 @@ class Streaming:
             as one utterance, as ESPnet does.
         longest_segment: seconds after which it is cut without a pause. This is what bounds memory.
         pause: seconds without speech that make a pause.
+        keep_segments: `finish` gives the result of all. Without, segments are forgotten once `push`
+            has handed them out, and memory does not even grow by the transcript.
 
     Raises:
         InputError: a value is out of range.
@@ -65,6 +67,7 @@ class Streaming:
     segment: float = attrs.field(default=20.0, validator=_seconds)
     longest_segment: float = attrs.field(default=30.0, validator=_seconds)
     pause: float = attrs.field(default=0.3, validator=_seconds)
+    keep_segments: bool = attrs.field(default=True, validator=_switch)
 
     def __attrs_post_init__(self) -> None:
         if self.look_ahead >= self.block_size:

@@ -176,6 +176,10 @@ def test_a_long_stream_becomes_segments(asr: Any, samples: Array) -> None:
     assert times == sorted(times)
     # where it is cut depends on the samples, not on the chunks
     assert [s.end for s in whole.finish(audio).segments] == [s.end for s in result.segments]
+    forgetful = asr.stream(**settings, keep_segments=False)
+    handed = [s for c in chunks_of(audio, [1500, 7]) for s in forgetful.push(c).segments]
+    assert handed == seen
+    assert [*handed, *forgetful.finish().segments] == list(result.segments)
 
 
 def test_what_a_stream_keeps_has_a_bound(asr: Any, samples: Array) -> None:
