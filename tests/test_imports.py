@@ -24,6 +24,7 @@ RUN_CONTRACT = "what runs a bundle reaches no torch, onnx or espnet"
 EXPORT_CORE = {
     *(
         "checkpoint",
+        "claims",
         "companions",
         "espnet_classes",
         "export",

@@ -11,14 +11,15 @@ import attrs
 import importlib_metadata
 
 from . import bundle as bundles
-from . import components, loader, sources
+from . import loader, sources
 from .bundle import Manifest, NodeEntry
+from .claims import claim_model
 from .companions import Companions, Language
-from .errors import CheckFailed, DispatchError, InputError, ModelError
+from .errors import CheckFailed, InputError, ModelError
 from .graphs import GraphBuilder
 from .manager import Manager, log
 from .reference import settings
-from .resolver import Claim, require, resolve
+from .resolver import Claim
 from .runtime import load, session_options
 from .tracer import OPSET
 
@@ -100,7 +101,7 @@ def export(
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
         loaded, companions, name = _load(model, lm, ngram, task, role, cache, manager)
-        claim = _claimed(loaded, companions, role, manager)
+        claim = claim_model(loaded, companions, manager, role=role)
         search = _search(claim, model, decoding)
         builder = GraphBuilder(
             folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
@@ -136,28 +137,11 @@ def _load(
     source = sources.find(model, cache=cache)
     wanted = role in (None, *Companions.NAMES)
     companions = Companions.of(lm, ngram, source.extra if wanted else {})
-    helpers = companions.components(source.config)
-    root, _ = components.root(source.config, base=source.folder, task=task, companions=helpers)
-    require(_subtree(resolve(root, manager), role))
+    claim_model(source, companions, manager, task=task, role=role)
     left = companions.left if wanted else sorted(source.extra)
     if left:
         log.warning("%s: the bundle leaves out %s of the pack", source.name, ", ".join(left))
     return loader.load_model(source, task), companions.load(), source.name
-
-
-def _claimed(
-    loaded: loader.Loaded, companions: Companions, role: str | None, manager: Manager
-) -> Claim:
-    root, _ = components.root(
-        loaded.config,
-        base=loaded.base,
-        module=loaded.model,
-        task=loaded.task,
-        companions=companions.components(loaded.config),
-    )
-    claim = _subtree(resolve(root, manager), role)
-    require(claim)
-    return claim
 
 
 def _search(claim: Claim, model: Any, decoding: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -176,16 +160,6 @@ def _search(claim: Claim, model: Any, decoding: Mapping[str, Any] | None) -> dic
         for name in set(Companions.NAMES) - set(claim.children):
             wanted.pop(f"{name}_weight", None)
     return {**defaults, **{name: value for name, value in wanted.items() if name in defaults}}
-
-
-def _subtree(claim: Claim, role: str | None) -> Claim:
-    if role is None:
-        return claim
-    for candidate in claim.walk():
-        if candidate.component.role == role:
-            return candidate
-    roles = sorted({c.component.role for c in claim.walk()})
-    raise DispatchError(f"the model has no component of role {role!r}: it has {', '.join(roles)}")
 
 
 def _write_node(claim: Claim, builder: GraphBuilder) -> NodeEntry:

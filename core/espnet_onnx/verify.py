@@ -9,8 +9,9 @@ from typing import Any, Literal
 import attrs
 
 from . import bundle as bundles
-from . import components, loader, sources
+from . import loader, sources
 from .bundle import NodeEntry
+from .claims import claim_model
 from .companions import Companions, Language
 from .errors import InputError
 from .graphs import graphs_of, runner, verdict
@@ -19,7 +20,7 @@ from .parity import compare, expect
 from .parts.first_pass import paired
 from .reference import Inputs, Recogniser, same_answer
 from .reference import settings as followed
-from .resolver import Claim, require, resolve
+from .resolver import Claim
 from .runtime import OrtSession, load, session_options
 
 __all__ = ["GraphCheck", "RecordingCheck", "Verified", "verify"]
@@ -101,15 +102,7 @@ def verify(
     source = sources.find(against)
     loaded = loader.load_model(source, task)
     companions = Companions.of(lm, ngram, source.extra).load()
-    root, _ = components.root(
-        loaded.config,
-        base=loaded.base,
-        module=loaded.model,
-        task=loaded.task,
-        companions=companions.components(loaded.config),
-    )
-    claim = resolve(root, manager)
-    require(claim)
+    claim = claim_model(loaded, companions, manager)
     graphs = list(_graphs(folder, manifest.tree, claim, manager, threads, progress))
     settings = {**manifest.decoding, **decoding}
     recordings = list(
