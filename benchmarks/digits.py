@@ -2,9 +2,10 @@
 
     python benchmarks/digits.py MODEL BUNDLE TEST_SET
 
-TEST_SET holds a Kaldi `text` and recordings. It fails where fp32 tokens are neither ESPnet's nor a
-tie by ESPnet's own score, where a batch answers other than single calls in fp32, or where int8's
-word error rate is more than 0.3 points from fp32's.
+TEST_SET holds a Kaldi `text` and recordings; --lm LM lets a language model decode on every side. It
+fails where fp32 tokens are neither ESPnet's nor a tie by ESPnet's own score, where a batch answers
+other than single calls in fp32, or where int8's word error rate is more than 0.3 points from
+fp32's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from inputs import RATE, ensure_bundle, utterances
 from report import Check, Report, Table, options
 
 from espnet_onnx import load, loader, sources
+from espnet_onnx.companions import Companions
 from espnet_onnx.parts.audio import read_audio
 from espnet_onnx.reference import Answer, Recogniser, same_answer
 from espnet_onnx.types import Array
@@ -37,22 +39,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     name = args.name or args.model.stem
     report = Report.start("digits", name, args.threads, argv)
-    ensure_bundle(args.model, args.bundle, {"ctc_weight": args.ctc_weight}, args.threads)
+    weights = {"ctc_weight": args.ctc_weight}
+    if args.lm is not None:
+        weights["lm_weight"] = args.lm_weight
+    ensure_bundle(args.model, args.bundle, weights, args.threads, args.lm)
     torch.set_num_threads(args.threads)
     torch.set_grad_enabled(False)
     loaded = loader.load_model(sources.find(args.model))
+    companions = Companions.of(args.lm).load()
     test = utterances(args.test_set, args.limit)
     audio = [read_audio(path, RATE).samples for path, _ in test.values()]
     said = [text for _, text in test.values()]
     beams = {}
     for beam in args.beams:
-        decoding = {"beam_size": beam, "ctc_weight": args.ctc_weight}
-        espnet = Recogniser(loaded, **decoding)
+        decoding = {"beam_size": beam, **weights}
+        espnet = Recogniser(loaded, **companions.inference, **decoding)
         beams[beam] = _beam(espnet, args, decoding, audio, said)
-    figures = {"utterances": len(test), "ctc_weight": args.ctc_weight, "beams": beams}
+    figures = {"utterances": len(test), **weights, "beams": beams}
+    lm = "" if args.lm is None else f", language model {args.lm.stem} {args.lm_weight}"
     return report.save(
         args.results,
-        f"Real speech, {name}: {len(test)} utterances, CTC {args.ctc_weight}",
+        f"Real speech, {name}: {len(test)} utterances, CTC {args.ctc_weight}{lm}",
         figures,
         _table(beams, args.batch_size),
         _checks(beams, len(test)),
@@ -65,6 +72,8 @@ def _arguments(argv: Sequence[str] | None) -> Any:
     parser.add_argument("test_set", type=Path, help="folder with `text` and recordings")
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--ctc-weight", type=float, default=0.3)
+    parser.add_argument("--lm", type=Path, help="language model of MODEL's own tokens")
+    parser.add_argument("--lm-weight", type=float, default=0.6)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="only so many, spread over the set")
     return parser.parse_args(argv)

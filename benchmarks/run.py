@@ -1,6 +1,6 @@
 """Take every figure of the documents, one after another, on a machine that does nothing else.
 
-    python benchmarks/run.py WORK --speech *.flac --digits TEST_SET [--trained MODEL]
+    python benchmarks/run.py WORK --speech *.flac --digits TEST_SET [--trained MODEL] [--lm LM]
 
 Models and bundles are kept in WORK and made where they are missing: give a fresh folder after a
 change of the exporter. Then `python tools/generate_docs.py` brings the tables up to date.
@@ -32,7 +32,11 @@ DEMO = ROOT / "core" / "espnet_onnx" / "data" / "demo" / "conformer"
 
 
 def commands(
-    work: Path, speech: Sequence[str], digits: Path | None, trained: Path
+    work: Path,
+    speech: Sequence[str],
+    digits: Path | None,
+    trained: Path,
+    lm: Path | None = None,
 ) -> list[list[str]]:
     """The command lines, without those for models that WORK has already."""
     found = []
@@ -48,12 +52,18 @@ def commands(
     name = next(iter(LIMITS))
     model, bundle = str(work / name), str(work / f"{name}.bundle")
     found.append(["end_to_end", model, bundle, *speech, *IN_BATCHES])
-    if digits is not None:
-        bundle = str(work / "digits.bundle")
-        found.append(["digits", str(trained), bundle, str(digits), "--name", "digits_conformer"])
-        found.append(
-            ["long_audio", str(trained), bundle, str(digits), "--name", "digits_conformer"]
-        )
+    return found if digits is None else [*found, *_trained(work, trained, digits, lm)]
+
+
+def _trained(work: Path, trained: Path, digits: Path, lm: Path | None) -> list[list[str]]:
+    """The trained Conformer on its test set, and with the recipe's language model."""
+    name = ["--name", "digits_conformer"]
+    given = [str(trained), str(work / "digits.bundle"), str(digits), *name]
+    found = [["digits", *given], ["long_audio", *given]]
+    if lm is not None:
+        given = [str(trained), str(work / "digits_lm.bundle"), str(digits)]
+        search = ["--name", "digits_conformer_lm", "--beams", "10"]
+        found.append(["digits", *given, "--lm", str(lm), *search])
     return found
 
 
@@ -74,9 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--speech", nargs="+", required=True, help="10 s of recordings or more")
     parser.add_argument("--digits", type=Path, help="test set of the trained model")
     parser.add_argument("--trained", type=Path, default=DEMO, help="default: the shipped model")
+    parser.add_argument("--lm", type=Path, help="language model that recipes/digits trained")
     args = parser.parse_args(argv)
     failed = []
-    for script, *arguments in commands(args.work, args.speech, args.digits, args.trained):
+    for script, *arguments in commands(args.work, args.speech, args.digits, args.trained, args.lm):
         print("==", script, *arguments, flush=True)
         command = [sys.executable, str(HERE / f"{script}.py"), *arguments]
         if subprocess.run(command, check=False).returncode:

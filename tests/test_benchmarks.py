@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,15 @@ def bundle(model: Path) -> Path:
         search = {"beam_size": 2, "ctc_weight": 0.3}
         script("inputs").ensure_bundle(model, model.parent / "bundle", search, 1)
     return model.parent / "bundle"
+
+
+@pytest.fixture(scope="module")
+def lm(model: Path) -> Path:
+    conf = {"lm": "transformer", "lm_conf": {"att_unit": 8, "head": 2, "unit": 8, "layer": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        script("random_model").write_model(conf, model.parent / "lm", VOCAB)
+    return model.parent / "lm"
 
 
 @pytest.fixture(scope="module")
@@ -246,18 +256,27 @@ def test_modules_of_both_sides_compute_the_same(model: Path, bundle: Path, test_
     assert np.abs(ours[2][0, 0] - espnet[2][0]).max() < 1e-4
 
 
+@pytest.fixture
+def _torch_as_it_was() -> Iterator[None]:
+    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(grad)
+
+
+@pytest.mark.usefixtures("_torch_as_it_was")
+@pytest.mark.parametrize("with_lm", [False, True])
 def test_a_trained_models_answers_are_counted(
-    model: Path, bundle: Path, test_set: Path, tmp_path: Path
+    model: Path, bundle: Path, lm: Path, test_set: Path, tmp_path: Path, with_lm: bool
 ) -> None:
     digits = script("digits")
     options = ["--beams", "2", "--batch-size", "2", "--threads", "1", "--results", str(tmp_path)]
-    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
-    try:
-        digits.main([str(model), str(bundle), str(test_set), *options])
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_grad_enabled(grad)
+    if with_lm:
+        bundle, options = tmp_path / "bundle", [*options, "--lm", str(lm), "--lm-weight", "0.5"]
+    digits.main([str(model), str(bundle), str(test_set), *options])
     data = json.loads((tmp_path / "digits.tiny.json").read_text())
+    assert data["figures"].get("lm_weight") == (0.5 if with_lm else None)
+    assert data["title"].endswith("language model lm 0.5") == with_lm
     sides = data["figures"]["beams"]["2"]
     assert set(sides) == {"ESPnet", "fp32", "int8"}
     assert sides["fp32"]["tokens"]["different"] == 0
@@ -318,6 +337,9 @@ def test_one_command_takes_every_figure(tmp_path: Path) -> None:
     assert scripts.count("random_model") == 2
     every = {"random_model", "end_to_end", "int8_quality", "modules", "digits", "long_audio"}
     assert set(scripts) == every
+    trained_lm = run.commands(tmp_path, ["a.flac"], tmp_path, tmp_path / "trained", tmp_path / "lm")
+    (added,) = (line for line in trained_lm if line not in lines)
+    assert added[0] == "digits" and script("digits")._arguments(added[1:]).lm == tmp_path / "lm"
     assert all((FOLDER / f"{name}.py").is_file() for name in scripts)
     assert all(Path(line[1]).is_file() for line in lines if line[0] == "random_model")
     (with_lm,) = (line for line in lines if "--lm" in line)
@@ -327,14 +349,10 @@ def test_one_command_takes_every_figure(tmp_path: Path) -> None:
     assert espnet.lm == str(args.lm) and all(side.lm is None for side in ours)
 
 
-def test_a_random_language_model_decodes_beside_a_random_recogniser(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_random_language_model_decodes_beside_a_random_recogniser(model: Path, lm: Path) -> None:
     from espnet_onnx import loader, sources
     from espnet_onnx.companions import Companions
 
-    conf = {"lm": "transformer", "lm_conf": {"att_unit": 8, "head": 2, "unit": 8, "layer": 1}}
-    script("random_model").write_model(conf, tmp_path / "lm", VOCAB)
     config = loader.load_model(sources.find(model)).config
-    child = Companions.of(tmp_path / "lm").load().components(config)["lm"]
+    child = Companions.of(lm).load().components(config)["lm"]
     assert child.module.decoder.bias[-1] == -30
