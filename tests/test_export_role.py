@@ -29,11 +29,15 @@ def test_a_frontend_is_a_bundle_without_a_search(model: Path, tmp_path: Path) ->
 
     made = export(model, tmp_path / "frontend", role="frontend", threads=1)
     assert made.manifest.decoding == {}
-    frontend = espnet_onnx.load(made.bundle, threads=1)
-    speech = np.zeros((2, frontend.sample_rate), np.float32)
-    feats, lengths = frontend(speech, np.array([frontend.sample_rate, frontend.shortest]))
-    assert len(feats) == 2 and lengths[0] == feats.shape[1] > lengths[1] > 0
-    assert lengths[0] == frontend.sample_rate // frontend.hop_length + 1
+    assert made.manifest.role == "frontend"
+    extractor = espnet_onnx.load(made.bundle, threads=1)
+    speech = np.zeros((2, extractor.sample_rate), np.float32)
+    lengths = np.array([extractor.sample_rate, extractor.frontend.shortest])
+    feats, frames = extractor.frontend(speech, lengths)
+    assert len(feats) == 2 and frames[0] == feats.shape[1] > frames[1] > 0
+    assert frames[0] == extractor.sample_rate // extractor.hop_length + 1
+    np.testing.assert_array_equal(extractor(speech[0]), feats[0])
+    assert extractor.width == feats.shape[2]
 
 
 @pytest.mark.parametrize(("role", "have"), [(None, "beam_size, "), ("frontend", "none$")])

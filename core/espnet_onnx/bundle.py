@@ -84,6 +84,7 @@ class Manifest:
         parity: "passed", or the graphs that did not and were kept with --keep-going.
         limits: what the model cannot take (longest input, ...), by name.
         source: the name of the model the bundle was made from.
+        role: what the root of the tree is: `model`, or the component exported by itself.
     """
 
     format: int
@@ -96,6 +97,7 @@ class Manifest:
     parity: str | Sequence[str] = "passed"
     limits: Mapping[str, Any] = attrs.field(factory=dict)
     source: str = ""
+    role: str = "model"
 
 
 def _converter() -> cattrs.Converter:

@@ -203,6 +203,7 @@ def _manifest(
         parity=list(builder.failed) or "passed",
         limits=_limits(claim),
         source=source,
+        role=claim.component.role,
     )
 
 

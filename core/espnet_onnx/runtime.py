@@ -14,6 +14,7 @@ from . import bundle as bundles
 from .bundle import Manifest, NodeEntry
 from .errors import BundleError, InputError, one_line
 from .manager import Manager
+from .parts.extractor import Extractor
 from .types import Array, Node
 
 __all__ = ["OrtSession", "load", "session_options"]
@@ -134,7 +135,8 @@ def load(
         decoding: search settings that replace the bundle's own (`beam_size=5`, ...).
 
     Returns:
-        What the root plugin builds: for recognition a callable `asr("speech.flac").text`.
+        What the root plugin builds: for recognition a callable `asr("speech.flac").text`. A
+        frontend comes as `parts.extractor.Extractor`: `extractor("speech.flac")` is (T, D).
 
     Raises:
         BundleError: the bundle is damaged, of another format, or needs a plugin that is missing.
@@ -151,7 +153,10 @@ def load(
         bundles.verify_files(folder, manifest)
     sessions = {} if sessions is None else sessions
     build = _Builder(folder, precision, options, providers, manager, sessions)
-    return build(bundles.build_nodes(folder, tree), tree)
+    built = build(bundles.build_nodes(folder, tree), tree)
+    # What reads no sound (embeddings of tokens) has the role, too.
+    extracts = manifest.role == "frontend" and hasattr(built, "sample_rate")
+    return Extractor(built) if extracts else built
 
 
 def _known_precision(folder: Path, manifest: Manifest, precision: str | None) -> str:

@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 
 from ..errors import AudioError
+from ..roles import Frontend
 from ..types import Array
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "name_of",
     "open_sound",
     "read_audio",
+    "read_for",
 ]
 
 # What one full-scale step of an integer sample is worth; uint8 is centred on 128, as in WAV.
@@ -90,6 +92,21 @@ def read_audio(source: Any, rate: int, *, sample_rate: int | None = None) -> Aud
         notes.append(f"resampled from {given} Hz to {rate} Hz")
         mono = _resample(mono, given, rate, name)
     return Audio(np.ascontiguousarray(mono), rate, tuple(notes), name)
+
+
+def read_for(frontend: Frontend, source: Any, *, sample_rate: int | None = None) -> Audio:
+    """Read a recording as a frontend takes it; see `read_audio`.
+
+    Raises:
+        AudioError: also where it is too short for the frontend.
+    """
+    read = read_audio(source, frontend.sample_rate, sample_rate=sample_rate)
+    if len(read.samples) < frontend.shortest:
+        raise AudioError(
+            f"{read.name}: too short ({len(read.samples)} samples at {read.sample_rate} Hz, the "
+            f"model needs {frontend.shortest}): give longer audio"
+        )
+    return read
 
 
 def is_array(source: Any) -> bool:

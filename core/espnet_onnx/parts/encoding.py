@@ -15,7 +15,10 @@ import numpy as np
 from ..roles import Encoded
 from ..types import Array
 
-__all__ = ["joined", "portions"]
+__all__ = ["AT_ONCE", "joined", "portions"]
+
+# Seconds of audio that go through at once, unless a single recording is longer.
+AT_ONCE = 45.0
 
 
 def portions(lengths: Sequence[int], most: int) -> list[slice]:

@@ -14,10 +14,10 @@ import numpy as np
 from ..errors import AudioError, InputError
 from ..roles import CTC, Encoded, Encoder, Frontend, Scorer, Transform
 from ..types import Array, Node
-from .audio import Audio, read_audio
+from .audio import Audio, read_for
 from .batch import buckets, in_order, pad
 from .decoding import Decoding
-from .encoding import joined, portions
+from .encoding import AT_ONCE, joined, portions
 from .long_audio import Segments, segments, split_options, transcribe
 from .result import Recognition
 from .streaming_recognizer import Stream
@@ -30,8 +30,6 @@ __all__ = ["Recognizer", "Search"]
 
 # Ready features do not say how many of them make a second; ESPnet's recipes make so many.
 FEATURE_RATE = 100
-# Seconds of audio that the encoder sees at once, unless a single recording is longer.
-AT_ONCE = 45.0
 
 
 class Search(Protocol):
@@ -226,14 +224,7 @@ class Recognizer:
     def _read(self, audio: Any, sample_rate: int | None) -> Audio:
         if self.frontend is None:
             return _features(audio)
-        rate, shortest = self.frontend.sample_rate, self.frontend.shortest
-        read = read_audio(audio, rate, sample_rate=sample_rate)
-        if len(read.samples) < shortest:
-            raise AudioError(
-                f"{read.name}: too short ({len(read.samples)} samples at {rate} Hz, the model "
-                f"needs {shortest}): give longer audio"
-            )
-        return read
+        return read_for(self.frontend, audio, sample_rate=sample_rate)
 
     def _decode(self, inputs: Sequence[Audio], settings: Any) -> list[Recognition]:
         try:
