@@ -78,6 +78,9 @@ class Recognizer:
     ) -> Self:
         """The recogniser of a bundle's root node.
 
+        Where there is no frontend, the input is features; but an encoder that hears the waveform
+        itself has an attribute `waves`, a `roles.Frontend` that passes it on.
+
         Args:
             node: the root; its config is that of `recognition.recognition_config`.
             children: its built children.
@@ -96,7 +99,7 @@ class Recognizer:
             searcher,
             children["encoder"],
             decoding,
-            children.get("frontend"),
+            children.get("frontend") or getattr(children["encoder"], "waves", None),
             [children[n] for n in ("normalize", "preencoder") if n in children],
             [children[n] for n in ("postencoder",) if n in children],
         )

@@ -44,7 +44,9 @@ def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
     """A recogniser hears in noise what ESPnet's own inference hears in it."""
     if specimen.model.ask != RECOGNISE:
         return
-    rate = specimen.manifest.tree.children["frontend"].config["sample_rate"]
+    children = specimen.manifest.tree.children
+    # An encoder may hear the waveform itself.
+    rate = (children.get("frontend") or children["encoder"]).config["sample_rate"]
     noise = np.random.default_rng(1).normal(0, 0.1, rate).astype(np.float32)
     path = folder / "noise.wav"
     soundfile.write(path, noise, rate, subtype="FLOAT")

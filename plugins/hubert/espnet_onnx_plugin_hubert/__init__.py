@@ -13,12 +13,25 @@ ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
 _CLAIMS = {
+    ("encoder", "hubert"): ".encoder_claim",
+    ("encoder", "hubert_pretrain"): ".encoder_claim",
+    ("encoder", "torchaudiohubert"): ".encoder_claim",
+    ("encoder", "wav2vec2"): ".encoder_claim",
+    ("frontend", "espnet_ssl"): ".espnet_ssl_claim",
+    ("frontend", "fused"): ".fused_claim",
     ("frontend", "s3prl"): ".s3prl_claim",
+    ("frontend", "wav2vec_cnn"): ".cnn_claim",
+    ("model", "ssl"): ".ssl_root_claim",
 }
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
 _HOMES = {
+    "hubert.encoder": (".encoder_export", ".encoder_runtime"),
+    "hubert.espnet_ssl": (".espnet_ssl_export", ".espnet_ssl_runtime"),
     "hubert.frontend": (".s3prl_export", ".frontend_runtime"),
+    "hubert.fused": (".fused_export", ".fused_runtime"),
+    "hubert.ssl_model": (".ssl_root_claim", ".ssl_root_runtime"),
+    "hubert.wav2vec_cnn": (".cnn_export", ".cnn_runtime"),
 }
 KINDS = tuple(_HOMES)
 
