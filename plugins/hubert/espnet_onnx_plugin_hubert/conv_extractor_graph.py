@@ -52,9 +52,9 @@ class ConvExtractor(nn.Module):
         for kernel, stride in reversed(self.steps):
             reach = (reach - 1) * stride + kernel
         frames = (speech.shape[1] - reach) // self.hop + 1
-        spare = -(-reach // self.hop) - 1
-        blocks = (frames + spare) * self.hop
-        x = F.pad(speech, (0, self.hop * (spare + 1)))[:, :blocks]
+        # No sample is lost: a group norm hears those behind the last frame too.
+        blocks = (frames - (1 - reach) // self.hop) * self.hop
+        x = F.pad(speech, (0, reach + self.hop))[:, :blocks]
         kernel, stride = self.steps[0]
         blocks = blocks // stride
         valid = valid_frames(conv_length(lengths, kernel, stride), blocks)
