@@ -164,7 +164,8 @@ def _remove(graph: Path) -> None:
 
 
 def _label(claim: Claim, name: str) -> str:
-    return name if claim.path.split(".")[-1] == name else f"{claim.path}.{name}".strip(".")
+    # The whole path: there may be another encoder in a frontend.
+    return claim.path if claim.path.split(".")[-1] == name else f"{claim.path}.{name}".strip(".")
 
 
 def verdict(stage: str, graph: Graph, parity: Parity) -> tuple[bool, str]:
