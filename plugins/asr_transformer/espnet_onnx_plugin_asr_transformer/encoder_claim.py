@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import espnet_onnx as eo
@@ -73,7 +73,8 @@ def encoder_part(kind: str, component: eo.Component, shortest: Mapping[str | Non
 
     Args:
         kind: of the part.
-        component: an encoder.
+        component: an encoder; `given["hidden_states"]` are the numbers of the blocks whose output
+            its parent reads, and reads as it is: before any last norm.
         shortest: fewest input frames of every `input_layer` that it may have.
     """
     conf = component.conf
@@ -81,10 +82,15 @@ def encoder_part(kind: str, component: eo.Component, shortest: Mapping[str | Non
         kind,
         config={
             "shortest": shortest[conf["input_layer"]],
-            "inter": sorted({int(i) for i in conf.get("interctc_layer_idx") or ()}),
+            "inter": sorted({int(i) for i in _inner(component)}),
             "tokens": conf["input_layer"] == "embed",
         },
     )
+
+
+def _inner(component: eo.Component) -> Sequence[int]:
+    asked = component.given.get("hidden_states")
+    return asked or component.conf.get("interctc_layer_idx") or ()
 
 
 def _why_not(component: eo.Component) -> str | None:

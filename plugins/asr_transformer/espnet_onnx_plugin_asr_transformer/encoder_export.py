@@ -34,8 +34,8 @@ def encoder_graphs(
 
     Args:
         component: with a live encoder, `given["input_size"]` for the conv2d input layers,
-            `given["ctc"]` where self-conditioning needs it, and optionally
-            `given["frame_rate"]`, input frames per second.
+            `given["ctc"]` where self-conditioning needs it, and optionally `given["frame_rate"]`,
+            input frames per second, and `given["hidden_states"]` as in `encoder_claim`.
         part: of `encoder_claim.encoder_part`.
         module_class: the encoder's own, None for `EncoderModule` itself.
     """
@@ -117,7 +117,8 @@ class EncoderModule(nn.Module):
         normed = getattr(live, "normalize_before", True)
         self.norm = Norm(live.after_norm) if normed else None
         self.inter = tuple(inter)
-        conditioned = inter and live.interctc_use_conditioning
+        self.hidden = bool(component.given.get("hidden_states"))
+        conditioned = inter and not self.hidden and live.interctc_use_conditioning
         self.ctc = Affine.of(_ctc(component).ctc_lo) if conditioned else None
         self.conditioning = Affine.of(live.conditioning_layer) if conditioned else None
 
@@ -128,7 +129,7 @@ class EncoderModule(nn.Module):
         for number, block in enumerate(self.blocks, 1):
             x = block(x, mask, position)
             if number in self.inter:
-                inter.append(self.inner(x))
+                inter.append(x if self.hidden else self.inner(x))
                 x = self.condition(x, inter[-1])
         # An output must not be an input of the same graph, as lengths without subsampling are.
         return self.normed(x), mask.lengths.clone(), *inter

@@ -26,17 +26,21 @@ class EncoderReference:
         ctc: the live CTC, or None.
         inter: numbers of the blocks whose output is asked for.
         table: positions in the table of a freshly built model.
+        hidden: they are asked for as they leave their blocks.
     """
 
     encoder: Any
     ctc: Any
     inter: Sequence[int]
     table: int
+    hidden: bool = False
 
     @classmethod
     def of(cls, component: eo.Component, inter: Sequence[int]) -> EncoderReference:
         """The reference of a component with a live encoder."""
-        return cls(component.module, component.given.get("ctc"), inter, table_length(component))
+        hidden = bool(component.given.get("hidden_states"))
+        table = table_length(component)
+        return cls(component.module, component.given.get("ctc"), inter, table, hidden)
 
     def __call__(self, feed: Feed) -> Feed:
         """`feats` and `feats_lengths` of one utterance -> the graph's outputs by name."""
@@ -45,11 +49,15 @@ class EncoderReference:
             fresh_positions(self.encoder, self.table)
             # Encoders that condition nothing need not know the argument.
             conditioned = getattr(self.encoder, "interctc_use_conditioning", False)
-            extra = {"ctc": self.ctc} if conditioned else {}
+            extra: dict[str, Any] = {"ctc": self.ctc} if conditioned else {}
+            if self.hidden:
+                extra["return_all_hs"] = True
             out, out_lengths, _ = self.encoder(feats, lengths, **extra)
-        inter: list[tuple[int, torch.Tensor]] = []
+        inter: list[Any] = []
         if isinstance(out, tuple):
             out, inter = out
+        if self.hidden:
+            inter = [(i, state) for i, state in enumerate(inter, 1) if i in self.inter]
         named = {"encoder_out": out, "encoder_out_lengths": out_lengths}
         named.update({f"inter_{i}": x for i, x in inter})
         return {name: tensor.numpy() for name, tensor in named.items()}
