@@ -19,6 +19,7 @@ _CLAIMS = {
     ("encoder", "wav2vec2"): ".encoder_claim",
     ("frontend", "espnet_ssl"): ".espnet_ssl_claim",
     ("frontend", "fused"): ".fused_claim",
+    ("frontend", "huggingface"): ".huggingface_claim",
     ("frontend", "s3prl"): ".s3prl_claim",
     ("frontend", "wav2vec_cnn"): ".cnn_claim",
     ("model", "ssl"): ".ssl_root_claim",
@@ -30,6 +31,7 @@ _HOMES = {
     "hubert.espnet_ssl": (".espnet_ssl_export", ".espnet_ssl_runtime"),
     "hubert.frontend": (".s3prl_export", ".frontend_runtime"),
     "hubert.fused": (".fused_export", ".fused_runtime"),
+    "hubert.huggingface": (".huggingface_export", ".frontend_runtime"),
     "hubert.ssl_model": (".ssl_root_claim", ".ssl_root_runtime"),
     "hubert.wav2vec_cnn": (".cnn_export", ".cnn_runtime"),
 }
