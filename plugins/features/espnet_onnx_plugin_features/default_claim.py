@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import espnet_onnx as eo
+from espnet_onnx.parts.sample_rate import parse_rate
 
-__all__ = ["claim_default", "parse_rate"]
-
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmM]?)(?:[hH][zZ])?\s*")
-_UNITS = {"": 1, "k": 1000, "m": 1000_000}
+__all__ = ["claim_default"]
 
 
 def claim_default(component: eo.Component) -> eo.Part | eo.Declined:
@@ -31,15 +28,6 @@ def claim_default(component: eo.Component) -> eo.Part | eo.Declined:
         "shortest": n_fft // 2 + 1 if conf["center"] else n_fft,
     }
     return eo.Part("features.default", config=config)
-
-
-def parse_rate(fs: int | str) -> int | None:
-    """Sample rate in Hz of 16000, "16000", "16k", "22.05k", "16 kHz"; None where it is none.
-
-    Mirrors `humanfriendly.parse_size`, which ESPnet's frontends read `fs` with.
-    """
-    match = _RATE.fullmatch(str(fs))
-    return int(float(match[1]) * _UNITS[match[2].lower()]) if match else None
 
 
 def _unsupported(conf: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 import espnet_onnx as eo
 import espnet_onnx_plugin_features as plugin
-from espnet_onnx_plugin_features.default_claim import parse_rate
+from espnet_onnx.parts.sample_rate import parse_rate
 
 CONF = {
     "fs": 16000,
