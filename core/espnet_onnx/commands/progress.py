@@ -10,15 +10,15 @@ __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(name: str, duration: float | None) -> Iterator[Callable[[float], None]]:
-    """A function to tell how many seconds of a recording are done.
+def progress(name: str, duration: float | None) -> Iterator[Callable[..., None]]:
+    """A function to tell how many seconds of a recording are done and, once it is known, of all.
 
     Args:
         name: of the recording.
         duration: its seconds, None where they are unknown.
     """
     if not sys.stderr.isatty():
-        yield lambda seconds: None
+        yield lambda seconds, total=None: None
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -29,4 +29,4 @@ def progress(name: str, duration: float | None) -> Iterator[Callable[[float], No
     )
     with bar:
         task = bar.add_task(name, total=duration)
-        yield lambda seconds: bar.update(task, completed=seconds)
+        yield lambda seconds, total=duration: bar.update(task, completed=seconds, total=total)
