@@ -7,6 +7,8 @@ from typing import Any
 
 from espnet_onnx.testing import TinyModel
 
+from .s3prl_tiny import write_checkpoint
+
 __all__ = ["CONVS", "ENCODER", "MODELS"]
 
 CONVS = [[16, 10, 5], [16, 3, 2], [16, 3, 2], [16, 2, 2]]
@@ -23,19 +25,35 @@ ENCODER: Mapping[str, Any] = {
     "final_dim": 8,
 }
 
+_ASR: Mapping[str, Any] = {
+    "token_list": ["<blank>", "<unk>", *"abcdefghijklmnop", "<space>", "<sos/eos>"],
+    "token_type": "char",
+    "input_size": 1,
+    "frontend": None,
+    "specaug": None,
+    "normalize": None,
+    "model_conf": {"ctc_weight": 1.0},
+}
+_FILE = "ssl/tuned.pt"
+
 MODELS = (
     TinyModel(
         "torchaudiohubert",
+        {**_ASR, "encoder": "torchaudiohubert", "encoder_conf": {**ENCODER, "finetuning": True}},
+    ),
+    TinyModel(
+        "fairseq_wav2vec2",
         {
-            "token_list": ["<blank>", "<unk>", *"abcdefghijklmnop", "<space>", "<sos/eos>"],
-            "token_type": "char",
-            "input_size": 1,
-            "frontend": None,
-            "specaug": None,
-            "normalize": None,
-            "encoder": "torchaudiohubert",
-            "encoder_conf": {**ENCODER, "finetuning": True},
-            "model_conf": {"ctc_weight": 1.0},
+            **_ASR,
+            "encoder": "wav2vec2",
+            "encoder_conf": {
+                "w2v_url": _FILE,
+                "w2v_dir_path": "ssl",
+                "output_size": 16,
+                "normalize_before": True,
+            },
         },
+        files={_FILE: write_checkpoint("wav2vec2", extractor_mode="layer_norm")},
+        needs=("s3prl",),
     ),
 )
