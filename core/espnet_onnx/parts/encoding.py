@@ -1,7 +1,8 @@
 """A batch through the encoder a few utterances at a time.
 
 What an encoder makes of sixteen utterances leaves every cache of a processor and is paged in anew
-with each call: four at a time take two thirds of the time, and much less memory.
+with each call: two to four of 10 s at a time take two thirds of the time. The fewer, the less
+memory: a Conformer of 116 million int8 weights adds 440 MB at 45 s of audio, 260 MB at 20 s.
 
 Shapes: B utterances, T frames, D width.
 """
@@ -17,8 +18,9 @@ from ..types import Array
 
 __all__ = ["AT_ONCE", "joined", "portions"]
 
-# Seconds of audio that go through at once, unless a single recording is longer.
-AT_ONCE = 45.0
+# Seconds of audio that go through at once, unless a single recording is longer. Of a long recording
+# it is one longest piece (`parts.cutting`), so that an hour takes no more memory than a minute.
+AT_ONCE = 20.0
 
 
 def portions(lengths: Sequence[int], most: int) -> list[slice]:
