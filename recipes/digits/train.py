@@ -3,6 +3,7 @@
     python recipes/digits/train.py CONFIG WORK
 
 A config that names `lm` trains a language model on the transcripts, for decoding with the others.
+`--onnx-frontend` runs a frozen frontend on onnxruntime meanwhile (conf/hubert.yaml).
 Feature statistics go to WORK/stats, the trainer's files to WORK/exp/NAME, NAME being the config's;
 the model appears as WORK/NAME.zip, ESPnet's own pack, and unpacked as WORK/models/NAME.
 """
@@ -55,9 +56,18 @@ def train_command(config: str) -> list[str]:
         *_common(config),
         *lengths,
         "--resume=true",
+        *_normalisation(config),
+        f"--output_dir=exp/{Path(config).stem}",
+    ]
+
+
+def _normalisation(config: str) -> list[str]:
+    """By the statistics of the training set, unless the config has a way of its own."""
+    if "normalize" in read_yaml(Path(config)):
+        return []
+    return [
         "--normalize=global_mvn",
         f"--normalize_conf=stats_file={STATS}/train/feats_stats.npz",
-        f"--output_dir=exp/{Path(config).stem}",
     ]
 
 
@@ -82,13 +92,22 @@ def language_model_command(config: str) -> list[str]:
     ]
 
 
+def _train(command: list[str], onnx_frontend: str | None) -> None:
+    if onnx_frontend is None:
+        ASRTask.main(cmd=command)
+        return
+    from espnet_onnx_plugin_hubert.training import OnnxASRTask
+
+    OnnxASRTask.main(cmd=[*command, f"--frontend_precision={onnx_frontend}"])
+
+
 def _averaged(folder: Path) -> Path:
     """What the trainer's `average_nbest_models` wrote, without the links to it."""
     (link,) = folder.glob("valid.*.ave.pth")
     return link.resolve().relative_to(Path.cwd())
 
 
-def _pack(name: str, *, language: bool) -> Path:
+def _pack(name: str, *, language: bool, statistics: bool) -> Path:
     """`espnet2.bin.pack`, and its zip unpacked with the config's names left relative."""
     folder, archive, model = Path("exp") / name, Path(f"{name}.zip"), Path("models") / name
     weights, config = ("lm_file", "lm_train_config")
@@ -98,7 +117,7 @@ def _pack(name: str, *, language: bool) -> Path:
         files={weights: _averaged(folder)},
         yaml_files={config: folder / "config.yaml"},
         outpath=archive,
-        option=["bpe.model", *([] if language else [STATS / "train" / "feats_stats.npz"])],
+        option=["bpe.model", *([STATS / "train" / "feats_stats.npz"] if statistics else [])],
     )
     shutil.rmtree(model, ignore_errors=True)
     with zipfile.ZipFile(archive) as packed:
@@ -119,6 +138,11 @@ def _arguments(argv: Sequence[str] | None) -> Any:
     parser.add_argument("config", type=Path, help="training config, as conf/conformer.yaml")
     parser.add_argument("work", type=Path, help="folder that prepare.py wrote")
     parser.add_argument("--half", action="store_true", help="unpacked weights in float16")
+    parser.add_argument(
+        "--onnx-frontend",
+        choices=("fp32", "int8"),
+        help="run the frozen frontend on onnxruntime in this precision",
+    )
     return parser.parse_args(argv)
 
 
@@ -134,8 +158,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             LMTask.main(cmd=language_model_command(config))
         else:
             ASRTask.main(cmd=collect_command(config))
-            ASRTask.main(cmd=train_command(config))
-        model = _pack(args.config.stem, language=language)
+            _train(train_command(config), args.onnx_frontend)
+        statistics = not language and bool(_normalisation(config))
+        model = _pack(args.config.stem, language=language, statistics=statistics)
         if args.half:
             _halve(model)
     print(f"{work / model}: espnet-onnx export {work / model} -o BUNDLE")
