@@ -56,6 +56,7 @@ hubert:          {encoder: torchaudio_hubert, model: torchaudio}
 hubert:          {encoder: hubert_pretrain, model_conf: {pred_masked_weight: 1.0}}
 hubert:          {encoder: hubert_pretrain, num_classes: 500}
 ssl:             {encoder: e_branchformer, util: [{name: mask}]}
+ssl:             {encoder: transformer, loss: [{name: hubert}], collate_fn_conf: {pad: false}}
 beats:           {encoder: beats, model: beats}
 beats_tokenizer: {encoder: beats_tokenizer, model: beats_tokenizer}
 beats_tokenizer: {encoder_conf: {}, beats_teacher_ckpt_path: teacher.pt}

@@ -111,6 +111,8 @@ RULES = (
     Rule("beats_tokenizer", "model: beats_tokenizer", names("model", "beats_tokenizer")),
     Rule("beats", "model: beats", names("model", "beats")),
     Rule("ssl", "util", has("util")),
+    # A speaker model's loss is one name.
+    Rule("ssl", "loss is a list", lambda config: isinstance(config.get("loss"), list)),
     Rule("hubert", "num_classes, collate_fn_conf", has("num_classes", "collate_fn_conf")),
     Rule("hubert", "model_conf.pred_masked_weight", inside("model_conf", "pred_masked_weight")),
     Rule("hubert", "model: fairseq, torchaudio", names("model", "fairseq", "torchaudio")),

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from espnet_onnx.testing import TinyModel
 
+from .s3prl_tiny import ASR, write_checkpoint
+
 __all__ = ["MODELS"]
+
+_CHECKPOINT = "ssl/fused.pt"
 
 MODELS = (
     TinyModel(
         "fused",
         {
-            "token_list": ["<blank>", "<unk>", *"abcdefghijklmnop", "<space>", "<sos/eos>"],
-            "token_type": "char",
+            **ASR,
             "frontend": "fused",
             "frontend_conf": {
-                "fs": 8000,
                 "frontends": [
-                    {"frontend_type": "default", "n_fft": 128, "hop_length": 64, "n_mels": 16},
-                    # Wide enough, times two frames, for the projection to become int8.
-                    {"frontend_type": "default", "n_fft": 256, "hop_length": 128, "n_mels": 64},
+                    {"frontend_type": "default", "n_fft": 256, "hop_length": 160, "n_mels": 16},
+                    {
+                        "frontend_type": "s3prl",
+                        "frontend_conf": {"upstream": "hubert_local", "path_or_url": _CHECKPOINT},
+                        "download_dir": "./hub",
+                        "multilayer_feature": True,
+                    },
                 ],
-                "proj_dim": 128,
+                # Wide enough, times two frames, for one of the projections to become int8.
+                "proj_dim": 256,
             },
-            "specaug": None,
-            "normalize": "utterance_mvn",
-            "encoder": "transformer",
-            "encoder_conf": {
-                "input_layer": "linear",
-                "output_size": 16,
-                "attention_heads": 2,
-                "linear_units": 16,
-                "num_blocks": 1,
-            },
-            "model_conf": {"ctc_weight": 1.0},
+            "preencoder_conf": {"input_size": 512, "output_size": 16},
         },
+        files={_CHECKPOINT: write_checkpoint("hubert")},
+        needs=("s3prl",),
     ),
 )
