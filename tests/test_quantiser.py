@@ -151,3 +151,23 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
         quantiser.quantise(src, tmp_path / name / "g.onnx", Quantise())
     for file in ("g.onnx", "g.onnx.data"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_windows_are_cut_from_quantised_values(tmp_path: Path) -> None:
+    body = "n = Mul(x, two) g = Gather<axis=1>(n, taps) p = Reshape(g, size) y = MatMul(p, w)"
+    taps = (np.arange(9)[:, None] * 2 + np.arange(3)).ravel()
+    src = saved(
+        tmp_path / "fp32.onnx",
+        "2, 19, 64",
+        body,
+        two=np.float32(2),
+        taps=taps,
+        size=np.array([2, 9, 192]),
+        w=normal(192, 128),
+    )
+    report, dst = both(src, normal(2, 19, 64))
+    assert report["quantised"] == {"MatMul": 1}
+    graph = ir.load(dst).graph
+    quantise = next(node for node in graph if node.op_type == "DynamicQuantizeLinear")
+    assert quantise.inputs[0].producer().op_type == "Mul"
+    assert operators(dst)["Gather"] == operators(dst)["DynamicQuantizeLinear"] == 1

@@ -121,6 +121,17 @@ def _constant(value: ir.Value | None) -> Array | None:
     return value.const_value.numpy()
 
 
+def _window(value: ir.Value) -> list[ir.Node]:
+    """The Gather and the Reshape that lay windows of a computed tensor side by side, else none."""
+    reshape = value.producer()
+    if reshape is None or reshape.op_type != "Reshape" or reshape.inputs[0] is None:
+        return []
+    gather = reshape.inputs[0].producer()
+    if gather is None or gather.op_type != "Gather" or _get(gather, "axis", 0) < 1:
+        return []
+    return [] if _constant(gather.inputs[0]) is not None else [gather, reshape]
+
+
 def _get(node: ir.Node, name: str, default: Any) -> Any:
     attribute = node.attributes.get(name)
     return default if attribute is None else attribute.value
@@ -197,9 +208,27 @@ class _Writer:
         return self._add(node, "MatMulIntegerToFloat", inputs, _MICROSOFT)
 
     def _activation(self, node: ir.Node) -> list[ir.Value]:
-        """uint8 values, scale and zero point of a node's first input."""
+        """uint8 values, scale and zero point of a node's first input.
+
+        Windows over a tensor are cut from its quantised values: fewer to quantise and to copy.
+        """
         source = node.inputs[0]
         assert source is not None
+        if source not in self._activations:
+            moves = _window(source)
+            if moves:
+                assert moves[0].inputs[0] is not None
+                data, scale, zero = self._quantised(node, moves[0].inputs[0])
+                for move in moves:
+                    attributes = {name: attr.value for name, attr in move.attributes.items()}
+                    inputs = [data, *move.inputs[1:]]
+                    data = self._add(node, move.op_type, inputs, **attributes)
+                self._activations[source] = [data, scale, zero]
+            else:
+                self._activations[source] = self._quantised(node, source)
+        return self._activations[source]
+
+    def _quantised(self, node: ir.Node, source: ir.Value) -> list[ir.Value]:
         if source not in self._activations:
             new = ir.node(
                 "DynamicQuantizeLinear", [source], num_outputs=3, name=f"{source.name}/quantise"

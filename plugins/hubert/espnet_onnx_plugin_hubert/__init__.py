@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +22,7 @@ _CLAIMS = {
     ("frontend", "huggingface"): ".huggingface_claim",
     ("frontend", "s3prl"): ".s3prl_claim",
     ("frontend", "wav2vec_cnn"): ".cnn_claim",
+    ("model", "hubert"): ".pretrain_root_claim",
     ("model", "ssl"): ".ssl_root_claim",
 }
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
@@ -32,6 +33,7 @@ _HOMES = {
     "hubert.frontend": (".s3prl_export", ".frontend_runtime"),
     "hubert.fused": (".fused_export", ".fused_runtime"),
     "hubert.huggingface": (".huggingface_export", ".frontend_runtime"),
+    "hubert.pretrained": (".pretrain_root_export", ".pretrain_root_runtime"),
     "hubert.ssl_model": (".ssl_root_claim", ".ssl_root_runtime"),
     "hubert.wav2vec_cnn": (".cnn_export", ".cnn_runtime"),
 }
@@ -57,6 +59,15 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
         component, part
     )
     return graphs
+
+
+@eo.hookimpl
+def fusion_patterns(kind: str) -> Sequence[Any] | None:
+    """Attention and bias-GELU as single operators of onnxruntime."""
+    if kind not in _HOMES:
+        return None
+    rules: Sequence[Any] = import_module(".fusion_graph", __name__).fusion_rules()
+    return rules
 
 
 @eo.hookimpl

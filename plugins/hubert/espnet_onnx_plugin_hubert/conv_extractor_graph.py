@@ -1,6 +1,6 @@
 """The strided convolutions over the waveform, as matrix products with channels last.
 
-Shapes: B utterances, N samples, T frames, P blocks, K taps, s stride, C channels.
+Shapes: B utterances, N samples, T frames, K taps, C channels.
 """
 
 from __future__ import annotations
@@ -24,56 +24,44 @@ __all__ = ["ConvExtractor"]
 
 
 class ConvExtractor(nn.Module):
-    """All convolutions, each with its norm and GELU (`ConvFeatureExtractionModel` of fairseq).
-
-    The waveform is cut so that every layer has a whole number of strides. A layer's input, read
-    as blocks of s frames, then holds its windows side by side, and what a window reads of later
-    blocks is one shifted copy. Each layer so makes a few frames too many, which see past the end.
-    """
+    """All convolutions, each with its norm and GELU (`ConvFeatureExtractionModel` of fairseq)."""
 
     def __init__(self, convs: Sequence[ConvLayer]) -> None:
         """Raises ModelError for a group norm over time behind a later layer than the first."""
         super().__init__()
         self.steps = [(int(conv.weight.shape[2]), conv.stride) for conv in convs]
-        self.hop = math.prod(conv.stride for conv in convs)
+        # What one frame of the whole stack sees, and how far apart two of them are.
+        self.reach, self.hop = 1, 1
+        for kernel, stride in self.steps:
+            self.reach += (kernel - 1) * self.hop
+            self.hop *= stride
         first, *rest = convs
         self.first = _first(first)
         self.rest = nn.ModuleList(_LaterConv(conv) for conv in rest)
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """(B,) samples -> (B,) frames."""
-        for kernel, stride in self.steps:
-            lengths = conv_length(lengths, kernel, stride)
-        return lengths.clamp(min=0)
+        return conv_length(lengths, self.reach, self.hop).clamp(min=0)
 
     def forward(self, speech: Tensor, lengths: Tensor) -> Tensor:
         """(B, N), zero behind each utterance, and (B,) -> (B, T, C), undefined behind each."""
-        reach = 1
-        for kernel, stride in reversed(self.steps):
-            reach = (reach - 1) * stride + kernel
-        frames = (speech.shape[1] - reach) // self.hop + 1
-        # No sample is lost: a group norm hears those behind the last frame too.
-        blocks = (frames - (1 - reach) // self.hop) * self.hop
-        x = F.pad(speech, (0, reach + self.hop))[:, :blocks]
         kernel, stride = self.steps[0]
-        blocks = blocks // stride
-        valid = valid_frames(conv_length(lengths, kernel, stride), blocks)
-        x = self.first(windows(x[..., None], blocks, kernel, stride), valid)
+        x = windows(speech[..., None], kernel, stride)
+        x = self.first(x, valid_frames(conv_length(lengths, kernel, stride), x.shape[1]))
         for layer, (kernel, stride) in zip(self.rest, self.steps[1:], strict=True):
-            blocks = blocks // stride
-            x = layer(windows(x, blocks, kernel, stride))
-        return x[:, :frames]
+            x = layer(windows(x, kernel, stride))
+        return x
 
 
-def windows(x: Tensor, blocks: int, kernel: int, stride: int) -> Tensor:
-    """(B, P s, C) -> (B, P, K C); windows that reach beyond the last block end in zeros."""
-    x = x.reshape(x.shape[0], blocks, stride * x.shape[2])
-    channels = x.shape[2] // stride
-    pieces = [x[..., : kernel * channels] if kernel < stride else x]
-    for later, start in enumerate(range(stride, kernel, stride), 1):
-        piece = x[:, later:, : min(stride, kernel - start) * channels]
-        pieces.append(F.pad(piece, (0, 0, 0, later)))
-    return torch.cat(pieces, -1) if len(pieces) > 1 else pieces[0]
+def windows(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """(B, T, C) -> (B, T', K C), in one Gather: cheaper than slices that are put together.
+
+    It only moves values, so an int8 product quantises what it reads, a third smaller.
+    """
+    frames = conv_length(x.shape[1], kernel, stride)
+    starts = torch.arange(frames, device=x.device) * stride
+    taps = starts[:, None] + torch.arange(kernel, device=x.device)
+    return x.index_select(1, taps.flatten()).reshape(x.shape[0], frames, kernel * x.shape[2])
 
 
 def _matrix(conv: ConvLayer) -> Tensor:
@@ -184,7 +172,7 @@ class _TimeNormedConv(nn.Module):
         return F.gelu((x - mean) @ weight + self.shift)
 
     def normed(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows (B, P, K) -> matrices (B, K, C) for them less their mean (B, 1, K)."""
+        """Windows (B, T, K) -> matrices (B, K, C) for them less their mean (B, 1, K)."""
         frames = valid.sum(1, keepdim=True).clamp(min=1)
         mean = (x * valid).sum(1, keepdim=True) / frames
         centred = (x - mean) * valid

@@ -34,6 +34,8 @@ class PositionStack(nn.Module):
 
 
 class _Conv(nn.Module):
+    """Written as a Conv2d of height 1: onnxruntime has blocked kernels for four axes only."""
+
     weight: Tensor
     bias: Tensor | None
 
@@ -42,15 +44,16 @@ class _Conv(nn.Module):
         self.groups, kernel = conv.groups, conv.weight.shape[2]
         # An even kernel would give one frame more than there are; fairseq drops the last.
         self.pads = (kernel // 2, (kernel - 1) // 2)
-        self.register_buffer("weight", conv.weight.detach(), persistent=False)
+        self.register_buffer("weight", conv.weight.detach()[:, :, None], persistent=False)
         bias = None if conv.bias is None else conv.bias.detach()
         self.register_buffer("bias", bias, persistent=False)
         self.norm = None if conv.norm is None else norm_of(conv.norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        x = F.pad(x.transpose(1, 2), self.pads)
-        x = F.conv1d(x, self.weight, self.bias, groups=self.groups).transpose(1, 2)
+        planes = F.pad(x[:, None].permute(0, 3, 1, 2), self.pads)
+        planes = F.conv2d(planes, self.weight, self.bias, groups=self.groups)
+        x = planes.permute(0, 2, 3, 1)[:, 0]
         return F.gelu(x if self.norm is None else self.norm(x))
 
 
@@ -74,7 +77,8 @@ class RelativeTable(nn.Module):
         """T -> (H, T, T), column j of row i for distance j - i."""
         steps = torch.arange(frames, device=self.table.device)
         distance = (steps[None] - steps[:, None]).clamp(-self.far, self.far)
-        return self.table[:, distance + self.far]
+        rows = self.table.index_select(1, (distance + self.far).flatten())
+        return rows.reshape(-1, frames, frames)
 
 
 def bucket(distances: Tensor, buckets: int, far: int) -> Tensor:
