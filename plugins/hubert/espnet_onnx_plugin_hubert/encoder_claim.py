@@ -9,9 +9,11 @@ import espnet_onnx as eo
 
 from .receptive_field import RECEPTIVE, SAMPLE_RATE, receptive_field
 
-__all__ = ["KIND", "claim"]
+__all__ = ["KIND", "claim", "torchaudio_layers"]
 
 KIND = "hubert.encoder"
+# `torchaudio.models.wav2vec2_model`: channels, kernel, stride.
+_DEFAULT_LAYERS = ((512, 10, 5), *4 * ((512, 3, 2),), *2 * ((512, 2, 2),))
 
 
 def claim(component: eo.Component) -> eo.Part | eo.Declined:
@@ -38,7 +40,7 @@ def _why_not(component: eo.Component) -> str | None:
 
 def _shortest(component: eo.Component) -> int:
     if component.type == "torchaudiohubert":
-        return receptive_field(_layers(component.conf))
+        return receptive_field(torchaudio_layers(component.conf))
     # Of fairseq's models only the checkpoint knows; all that were published hear the same.
     extractor = getattr(getattr(component.module, "encoders", None), "feature_extractor", None)
     if extractor is None:
@@ -47,11 +49,7 @@ def _shortest(component: eo.Component) -> int:
     return receptive_field([(c.kernel_size[0], c.stride[0]) for c in convs])
 
 
-def _layers(conf: Mapping[str, Any]) -> list[tuple[int, int]]:
+def torchaudio_layers(conf: Mapping[str, Any]) -> list[tuple[int, int]]:
     """(kernel, stride) of `extractor_conv_layer_config`; None is torchaudio's own default."""
     layers = conf.get("extractor_conv_layer_config")
-    return [(int(kernel), int(stride)) for _, kernel, stride in layers or DEFAULT_LAYERS]
-
-
-# `torchaudio.models.wav2vec2_model`.
-DEFAULT_LAYERS = ((512, 10, 5), *4 * ((512, 3, 2),), *2 * ((512, 2, 2),))
+    return [(int(kernel), int(stride)) for _, kernel, stride in layers or _DEFAULT_LAYERS]

@@ -21,7 +21,6 @@ ENCODER: Mapping[str, Any] = {
     "encoder_num_layers": 2,
     "encoder_num_heads": 4,
     "encoder_ff_interm_features": 512,
-    "num_classes": 10,
     "final_dim": 8,
 }
 
@@ -39,7 +38,11 @@ _FILE = "ssl/tuned.pt"
 MODELS = (
     TinyModel(
         "torchaudiohubert",
-        {**_ASR, "encoder": "torchaudiohubert", "encoder_conf": {**ENCODER, "finetuning": True}},
+        {
+            **_ASR,
+            "encoder": "torchaudiohubert",
+            "encoder_conf": {**ENCODER, "num_classes": 10, "finetuning": True},
+        },
     ),
     TinyModel(
         "fairseq_wav2vec2",
@@ -55,5 +58,25 @@ MODELS = (
         },
         files={_FILE: write_checkpoint("wav2vec2", extractor_mode="layer_norm")},
         needs=("s3prl",),
+    ),
+    TinyModel(
+        "hubert_task",
+        {
+            "token_list": ["<blank>", "<unk>", "0", "1", "<sos/eos>"],
+            "num_classes": 10,
+            "input_size": 1,
+            "frontend": None,
+            "specaug": None,
+            "normalize": None,
+            "encoder": "torchaudio_hubert",
+            "encoder_conf": {
+                **ENCODER,
+                "extractor_mode": "layer_norm",
+                "encoder_layer_norm_first": True,
+            },
+            "model": "torchaudio",
+        },
+        task="hubert",
+        ask="espnet_onnx_plugin_hubert.espnet_ssl_tiny:hear",
     ),
 )
