@@ -80,6 +80,14 @@ def tiny_bundle(tiny_model: Path, tiny_export: subprocess.CompletedProcess[str])
     return tiny_model.parent / "bundle"
 
 
+@pytest.fixture(scope="session")
+def tiny_frontend(tiny_model: Path) -> Path:
+    """The bundle of the tiny model's frontend alone: 16 mel bands of 8 kHz."""
+    from espnet_onnx.export import export
+
+    return export(tiny_model, tiny_model.parent / "frontend", role="frontend", threads=1).bundle
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command line: exit code, stdout, stderr."""

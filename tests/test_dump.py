@@ -16,7 +16,7 @@ from espnet_onnx.dump import BATCHES, dump
 from espnet_onnx.errors import AudioError, InputError
 from espnet_onnx.parts.extractor import Extractor
 
-from .tiny_models import TINY, write_model
+from .tiny_models import TINY
 
 pytestmark = pytest.mark.export
 
@@ -25,14 +25,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model's frontend: 16 mel bands of 8 kHz."""
-    pytest.importorskip("espnet2")
-    from espnet_onnx.export import export
-
-    folder = tmp_path_factory.mktemp("frontend")
-    model = write_model(folder / "model", TINY)
-    return export(model, folder / "bundle", role="frontend", threads=1).bundle
+def bundle(tiny_frontend: Path) -> Path:
+    return tiny_frontend
 
 
 @pytest.fixture(scope="module")

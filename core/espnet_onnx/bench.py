@@ -1,7 +1,7 @@
 """Speed and memory of a bundle, side by side with ESPnet in one interleaved run.
 
 Every side is a process of its own; calls alternate; loading is outside the time. Memory comes
-from fresh processes that load one side and recognise the first input once.
+from fresh processes that load one side and take the first input once.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Side:
             `quantize_lm=True`.
         lm: of ESPnet's side, the language model as `export` takes it; a bundle holds its own.
         ngram: likewise the n-gram model.
+        features: of ESPnet's side, the role of the component whose features are taken; None where
+            recordings are recognised.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Side:
     precision: str = "fp32"
     lm: str | None = None
     ngram: str | None = None
+    features: str | None = None
 
 
 class Worker:
@@ -117,6 +120,7 @@ def worker(side: Side, threads: int, decoding: Mapping[str, Any]) -> Iterator[Wo
         "precision": side.precision,
         "lm": side.lm,
         "ngram": side.ngram,
+        "features": side.features,
         "threads": threads,
         "decoding": dict(decoding),
     }
@@ -148,8 +152,8 @@ def bench(
         decoding: search settings, the same for all.
 
     Returns:
-        JSON values: the machine, and by input and side seconds (median, quartiles), ratios,
-        token counts and answers.
+        JSON values: the machine, and by input and side seconds (median, quartiles), ratios, and
+        what was answered: tokens and texts, or frames of features.
     """
     decoding = decoding or {}
     result: dict[str, Any] = {"machine": machine(), "threads": threads, "rounds": rounds}
@@ -234,12 +238,10 @@ def _delta(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, An
 def _row(
     taken: list[float], answer: dict[str, Any], baselines: Mapping[str, list[float]]
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        **spread(taken),
-        "tokens": [len(ids) for ids in answer["ids"]],
-        "ids": answer["ids"],
-        "texts": answer["texts"],
-    }
+    row: dict[str, Any] = spread(taken)
+    if "ids" in answer:
+        row["tokens"] = [len(ids) for ids in answer["ids"]]
+    row |= {name: answer[name] for name in ("ids", "texts", "frames") if name in answer}
     if baselines:
         ratios = {
             name: round(statistics.median(b / t for b, t in zip(base, taken, strict=True)), 3)

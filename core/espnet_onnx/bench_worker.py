@@ -1,6 +1,6 @@
 """One side of a benchmark, in a process of its own: JSON lines in, JSON lines out.
 
-The first line on stdin describes the side; then each line names an .npy recording to recognise.
+The first line on stdin describes the side; then each line names the .npy recordings of a batch.
 Loading, imports and reading files stay outside the time.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 __all__ = ["main", "peak_mb", "resident_mb"]
 
-Recognise = Callable[[Any], dict[str, Any]]
+Work = Callable[[Any], dict[str, Any]]
 
 
 def peak_mb() -> float:
@@ -42,14 +42,15 @@ def _status(key: str) -> float | None:
     return None
 
 
-def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, Any]]]:
+def _bundle(side: Mapping[str, Any]) -> tuple[Work, Callable[[], dict[str, Any]]]:
     import onnxruntime  # noqa: F401  (part of the imports, not of the load)
 
+    from .parts.extractor import Extractor
     from .runtime import OrtSession, load
 
     imported = resident_mb()
     sessions: dict[str, OrtSession] = {}
-    asr = load(
+    runtime = load(
         side["bundle"],
         precision=side["precision"],
         threads=side["threads"],
@@ -57,8 +58,10 @@ def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, 
         **side["decoding"],
     )
 
-    def recognise(samples: Any) -> dict[str, Any]:
-        results = asr.batch(samples, batch_size=len(samples))
+    def work(samples: Any) -> dict[str, Any]:
+        results = runtime.batch(samples, batch_size=len(samples))
+        if isinstance(runtime, Extractor):
+            return _frames(results)
         return {
             "ids": [list(map(int, r.ids)) for r in results],
             "texts": [r.text for r in results],
@@ -68,31 +71,40 @@ def _bundle(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, 
         profile = {n: {"calls": s.calls, "seconds": s.seconds} for n, s in sessions.items()}
         return {"imports_mb": imported, "profile": profile}
 
-    return recognise, report
+    return work, report
 
 
-def _espnet(side: Mapping[str, Any]) -> tuple[Recognise, Callable[[], dict[str, Any]]]:
+def _espnet(side: Mapping[str, Any]) -> tuple[Work, Callable[[], dict[str, Any]]]:
     import torch
     from espnet2.bin import asr_inference  # noqa: F401  (part of the imports, not of the load)
 
     from . import loader, sources
+    from .claims import claim_model
     from .companions import Companions
-    from .reference import Recogniser
+    from .manager import Manager
+    from .reference import Features, Recogniser
 
     torch.set_num_threads(side["threads"])
     torch.set_grad_enabled(False)
     imported = resident_mb()
     source = sources.find(side["model"])
     loaded = loader.load_model(source, side.get("task"))
+    if role := side.get("features"):
+        features = Features(claim_model(loaded, Companions(), Manager.load(), role=role).component)
+        return lambda samples: _frames(features.batch(samples)), lambda: {"imports_mb": imported}
     companions = Companions.of(side.get("lm"), side.get("ngram"), source.extra).load()
     extra = dict.fromkeys(("quantize_asr_model", "quantize_lm"), side["precision"] == "int8")
     espnet = Recogniser(loaded, **companions.inference, **side["decoding"], **extra)
 
-    def recognise(samples: Any) -> dict[str, Any]:
+    def work(samples: Any) -> dict[str, Any]:
         answers = [espnet(samples[0])] if len(samples) == 1 else espnet.batch(samples)
         return {"ids": [list(a.ids) for a in answers], "texts": [a.text for a in answers]}
 
-    return recognise, lambda: {"imports_mb": imported}
+    return work, lambda: {"imports_mb": imported}
+
+
+def _frames(features: Any) -> dict[str, Any]:
+    return {"frames": [len(feats) for feats in features]}
 
 
 def main() -> None:
@@ -100,12 +112,12 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever libraries print must not mix with the answers
     side = json.loads(sys.stdin.readline())
-    recognise, report = (_bundle if side["side"] == "bundle" else _espnet)(side)
+    work, report = (_bundle if side["side"] == "bundle" else _espnet)(side)
     print(json.dumps({"ready": True, "loaded_mb": peak_mb()}), file=out)
     for line in sys.stdin:
         samples = [np.load(path, allow_pickle=False) for path in json.loads(line)["audio"]]
         start = time.perf_counter()
-        answer = recognise(samples)
+        answer = work(samples)
         answer["seconds"] = time.perf_counter() - start
         print(json.dumps({**answer, "peak_mb": peak_mb(), **report()}), file=out)
 

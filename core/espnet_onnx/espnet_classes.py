@@ -11,7 +11,7 @@ import attrs
 
 from .errors import ModelError, one_line
 
-__all__ = ["Decoder", "inference_class", "kept_settings", "task_class"]
+__all__ = ["Decoder", "features_of", "inference_class", "kept_settings", "task_class"]
 
 
 @attrs.frozen
@@ -37,11 +37,15 @@ def _decoder(given: Decoder | str | None) -> Decoder | None:
 
 @attrs.frozen
 class _Entry:
-    """`task` in `espnet2.tasks.<name>`, and what decodes; `models` by the config's `model`."""
+    """`task` in `espnet2.tasks.<name>`, and what decodes; `models` by the config's `model`.
+
+    `features` is the model's method from waveforms and lengths to features, something, lengths.
+    """
 
     task: str
     decoder: Decoder | None = attrs.field(default=None, converter=_decoder)
     models: Mapping[str, Decoder] = attrs.field(factory=dict)
+    features: str | None = None
 
 
 _MASKED = Decoder(
@@ -89,7 +93,7 @@ _ENTRIES = {
     "s2t_ctc": _Entry("S2TTask", "s2t_inference_ctc:Speech2TextGreedySearch"),
     "slu": _Entry("SLUTask", "slu_inference:Speech2Understand"),
     "spk": _Entry("SpeakerTask", "spk_inference:Speech2Embedding"),
-    "ssl": _Entry("SSLTask"),
+    "ssl": _Entry("SSLTask", features="inference_encode"),
     "st": _Entry("STTask", "st_inference:Speech2Text"),
     "svs": _Entry("SVSTask", "svs_inference:SingingGenerate"),
     "tts": _Entry("TTSTask", "tts_inference:Text2Speech"),
@@ -123,6 +127,11 @@ def inference_class(name: str, model: str | None = None) -> tuple[Any, Decoder]:
         raise ModelError(f"task {name}: ESPnet has no inference class to compare with")
     module, _, attribute = decoder.path.partition(":")
     return _imported(f"espnet2.bin.{module}", attribute, name), decoder
+
+
+def features_of(name: str) -> str | None:
+    """The method of a task's model that gives features of waveforms; None where there is none."""
+    return _entry(name).features
 
 
 def kept_settings(live: Any) -> dict[str, Any]:

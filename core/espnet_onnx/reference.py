@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
-from .espnet_classes import kept_settings
+from .espnet_classes import features_of, kept_settings
 from .inference import inference
 from .isolation import without_dropout
 from .loader import Loaded
-from .types import Array
+from .parts.batch import pad
+from .types import Array, Component
 
-__all__ = ["Answer", "Inputs", "Recogniser", "same_answer", "settings"]
+__all__ = ["Answer", "Features", "Inputs", "Recogniser", "same_answer", "settings"]
 
 # What an inference object is called with: one array, or several in the order of its arguments.
 Inputs = Array | tuple[Array, ...]
@@ -137,6 +138,40 @@ class Recogniser:
         finally:
             hook.remove()
         return seen["x"], seen.get("pre_x")
+
+
+class Features:
+    """A live frontend by itself, or a live model that ESPnet takes features from.
+
+    Args:
+        component: with its live module.
+
+    Raises:
+        InputError: ESPnet's own model has no features to give.
+    """
+
+    def __init__(self, component: Component) -> None:
+        self._features = component.module
+        if component.role != "frontend":
+            name = features_of(component.type)
+            if name is None:
+                raise InputError(
+                    f"ESPnet takes no features from a model of the task {component.type}: compare"
+                    " a bundle of its frontend (export --role frontend)"
+                )
+            self._features = getattr(component.module, name)
+
+    def __call__(self, samples: Array) -> Array:
+        """(S,) samples at the model's rate -> (T, D)."""
+        return self.batch([samples])[0]
+
+    @torch.no_grad()
+    def batch(self, samples: Sequence[Array]) -> list[Array]:
+        """Of many in one padded batch, as ESPnet trains."""
+        speech, lengths = map(torch.from_numpy, pad(samples))
+        with without_dropout():
+            feats, *_, frames = self._features(speech, lengths)
+        return [row[:n].numpy() for row, n in zip(feats, frames.tolist(), strict=True)]
 
 
 def _scored(scorer: Any, y: Tensor, state: Any, sources: tuple[Tensor, ...]) -> Any:

@@ -10,20 +10,24 @@ import attrs
 
 from . import bundle as bundles
 from . import loader, sources
-from .bundle import NodeEntry
+from .bundle import Manifest, NodeEntry
 from .claims import claim_model
 from .companions import Companions, Language
 from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
-from .parity import compare, expect
+from .parity import compare, cosine, difference, expect
+from .parts.extractor import Extractor
 from .parts.first_pass import paired
-from .reference import Inputs, Recogniser, same_answer
+from .reference import Features, Inputs, Recogniser, same_answer
 from .reference import settings as followed
 from .resolver import Claim
 from .runtime import OrtSession, load, session_options
 
-__all__ = ["GraphCheck", "RecordingCheck", "Verified", "verify"]
+__all__ = ["FeaturesCheck", "GraphCheck", "RecordingCheck", "Verified", "verify"]
+
+# ANCHORS of the project: features of a recording, by `parity.difference`.
+TOLERANCE = 1e-4
 
 
 @attrs.frozen
@@ -51,18 +55,38 @@ class RecordingCheck:
 
 
 @attrs.frozen
+class FeaturesCheck:
+    """The features of one recording on both sides."""
+
+    audio: str
+    precision: str
+    frames: int
+    espnet_frames: int
+    difference: float
+    cosine: float
+
+    @property
+    def same(self) -> bool:
+        """Whether they are ESPnet's, within the tolerance of fp32."""
+        return self.difference <= TOLERANCE
+
+
+@attrs.frozen
 class Verified:
     """All checks of a bundle. `passed` holds fp32 to equality, int8 to its parity alone."""
 
     graphs: Sequence[GraphCheck]
-    recordings: Sequence[RecordingCheck]
+    recordings: Sequence[RecordingCheck] = ()
+    features: Sequence[FeaturesCheck] = ()
 
     @property
     def passed(self) -> bool:
         """Whether every graph is within tolerance and every fp32 answer is ESPnet's."""
         good = all(check.passed for check in self.graphs)
-        fp32 = [r for r in self.recordings if r.precision == "fp32"]
-        return good and all(r.verdict != "different" for r in fp32)
+        answers = [r for r in self.recordings if r.precision == "fp32"]
+        features = [f for f in self.features if f.precision == "fp32"]
+        same = all(r.verdict != "different" for r in answers)
+        return good and same and all(f.same for f in features)
 
 
 def verify(
@@ -102,9 +126,14 @@ def verify(
     source = sources.find(against)
     loaded = loader.load_model(source, task)
     companions = Companions.of(lm, ngram, source.extra).load()
-    claim = claim_model(loaded, companions, manager)
+    claim = claim_model(loaded, companions, manager, role=manifest.role)
     graphs = list(_graphs(folder, manifest.tree, claim, manager, threads, progress))
     settings = {**manifest.decoding, **decoding}
+    extractors = _extractors(folder, manifest, manager, threads, decoding) if inputs else {}
+    if extractors:
+        paired(extractors[manifest.precisions[0]], inputs, transcripts)
+        features = Features(claim.component)
+        return Verified(graphs, features=list(_features(extractors, features, inputs, progress)))
     recordings = list(
         _recordings(
             folder,
@@ -152,6 +181,46 @@ def _graphs(
 
 def _shape(kind: str, children: Mapping[str, Any]) -> str:
     return f"{kind} with {', '.join(children)}" if children else kind
+
+
+def _extractors(
+    folder: Path,
+    manifest: Manifest,
+    manager: Manager,
+    threads: int | None,
+    decoding: Mapping[str, Any],
+) -> dict[str, Extractor]:
+    """A feature extractor by precision; none where the bundle is something else."""
+    found: dict[str, Extractor] = {}
+    # What searches is opened once the settings of its search are known.
+    for precision in () if manifest.decoding else manifest.precisions:
+        runtime = load(
+            folder, precision=precision, threads=threads, manager=manager, verify=False, **decoding
+        )
+        if isinstance(runtime, Extractor):
+            found[precision] = runtime
+    return found
+
+
+def _features(
+    extractors: Mapping[str, Extractor],
+    espnet: Features,
+    inputs: Sequence[Any],
+    progress: Callable[[str], None],
+) -> Iterator[FeaturesCheck]:
+    for source in inputs:
+        progress(str(source))
+        for precision, extractor in extractors.items():
+            want = espnet(*extractor.read(source))
+            got = extractor(source)
+            yield FeaturesCheck(
+                str(source),
+                precision,
+                len(got),
+                len(want),
+                difference(got, want),
+                cosine(got, want),
+            )
 
 
 def _recordings(

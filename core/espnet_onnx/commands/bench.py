@@ -39,13 +39,15 @@ def bench(
     from .. import bench as library
     from ..bundle import read_manifest
     from ..parts.audio import read_audio
+    from ..parts.extractor import Extractor
     from ..runtime import load
 
     manifest = read_manifest(bundle)
     precisions = split(precision) if precision else list(manifest.precisions)
     given = {"beam_size": beam_size, "maxlenratio": maxlenratio}
     decoding = {**manifest.decoding, **{k: v for k, v in given.items() if v is not None}}
-    rate = load(bundle, threads=threads, precision=precisions[0]).sample_rate
+    runtime = load(bundle, threads=threads, precision=precisions[0])
+    rate = runtime.sample_rate
     sides = [library.Side(p, "bundle", str(bundle), p) for p in precisions]
     if against:
         from .export import require_extra
@@ -55,7 +57,9 @@ def bench(
         own = manifest.tree.children
         lm = "none" if lm is None and "lm" not in own else lm
         ngram = "none" if ngram is None and "ngram" not in own else ngram
-        sides = [library.Side("espnet", "espnet", against, lm=lm, ngram=ngram), *sides]
+        features = manifest.role if isinstance(runtime, Extractor) else None
+        espnet = library.Side("espnet", "espnet", against, lm=lm, ngram=ngram, features=features)
+        sides = [espnet, *sides]
     with steps() as progress:
         result = library.bench(
             sides,
@@ -102,6 +106,6 @@ def _show_profile(result: dict[str, Any]) -> None:
                 rows.append((Path(name).name, side, graph, cost["calls"], f"{cost['seconds']:.4f}"))
             rest = row["median_s"] - sum(c["seconds"] for c in spent.values())
             if spent:
-                rows.append((Path(name).name, side, "search and the rest", "", f"{rest:.4f}"))
+                rows.append((Path(name).name, side, "the rest", "", f"{rest:.4f}"))
     typer.echo()
     table(["audio", "side", "graph", "calls", "seconds"], rows)

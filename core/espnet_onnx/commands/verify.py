@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import typer
 
 from .export import require_extra
 from .output import Bundle, Json, print_json, steps, table
+
+if TYPE_CHECKING:
+    from ..verify import FeaturesCheck
 
 __all__ = ["register"]
 
@@ -22,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def verify(
     bundle: Path = Bundle,
     inputs: list[str] = typer.Argument(
-        None, metavar="INPUT", help="Audio files to recognise on both sides."
+        None, metavar="INPUT", help="Audio files to give to both sides."
     ),
     against: str = typer.Option(..., help="The ESPnet model: folder, zip or zoo tag."),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
@@ -65,8 +69,19 @@ def verify(
         if answers:
             typer.echo()
             table(["audio", "precision", "answer", "text"], answers)
+        if result.features:
+            typer.echo()
+            _show_features(result.features)
         typer.echo("passed" if result.passed else "failed")
     raise typer.Exit(0 if result.passed else 1)
+
+
+def _show_features(features: Sequence[FeaturesCheck]) -> None:
+    rows = [
+        (f.audio, f.precision, f.frames, f.espnet_frames, f"{f.difference:.1e}", f"{f.cosine:.6f}")
+        for f in features
+    ]
+    table(["audio", "precision", "frames", "ESPnet's", "difference", "cosine"], rows)
 
 
 def _word(passed: bool) -> str:
