@@ -85,9 +85,8 @@ def test_module_equals_espnet(changes: dict[str, Any]) -> None:
     assert parity.difference < 1e-5, parity.worst
 
 
-@pytest.mark.parametrize("changes", [NORMED, {**DEEP, **NORMED}])
-def test_graph_equals_espnet(changes: dict[str, Any], tmp_path: Path) -> None:
-    part, graph = claimed(component(**changes))
+def test_graph_equals_espnet(tmp_path: Path) -> None:
+    part, graph = claimed(component(**DEEP, **NORMED))
     model, _ = optimizer.fuse(trace(graph), [])
     optimizer.save(model, tmp_path / "frontend.onnx")
     session = OrtSession(tmp_path / "frontend.onnx", session_options(1), ["CPUExecutionProvider"])
