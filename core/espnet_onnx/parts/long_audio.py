@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from ..errors import InputError
+from ..types import Array
 from .audio_blocks import Recording, open_recording, seconds_of
 from .cutting import Cutting
 from .joining import Joiner
@@ -115,6 +116,8 @@ class Segments(Iterator[Segment]):
             speech = True
             for piece, result in zip(pieces, self._batch(pieces), strict=True):
                 yield from joiner.add(piece, result)
+            # Else they would be there until the next batch is complete.
+            pieces.clear()
         yield from joiner.finish()
         if not speech:
             self.notes.append("no speech was found")
@@ -125,12 +128,15 @@ class Segments(Iterator[Segment]):
         yield from self._cutter.finish()
 
     def _batch(self, pieces: Sequence[Piece]) -> list[Recognition]:
-        shortest = round(_SHORTEST * self._recording.sample_rate)
-        samples = [np.pad(p.samples, (0, max(0, shortest - len(p.samples)))) for p in pieces]
+        samples = [self._padded(piece.samples) for piece in pieces]
         results = self._asr.batch(samples, batch_size=self._batch_size, **self._decoding)
         found = (note for result in results for note in result.notes)
         self.notes += [note for note in dict.fromkeys(found) if note not in self.notes]
         return results
+
+    def _padded(self, samples: Array) -> Array:
+        missing = round(_SHORTEST * self._recording.sample_rate) - len(samples)
+        return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
 def is_cut(asr: Any, audio: Any, cutting: Cutting, *, sample_rate: int | None = None) -> bool:
