@@ -40,6 +40,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         ModelError: the upstream computes something that has no graph.
     """
     live = component.module
+    _listen(live.upstream.upstream)
     weights = np.array(part.config["layer_weights"], np.float32)
     graph = eo.Graph(
         module=StateSum(live, len(weights), part.config["tile_factor"]).eval(),
@@ -100,6 +101,21 @@ class StateSum(nn.Module):
         rows = torch.minimum(source[None], frames[:, None] - 1)
         rows = rows + own * torch.arange(batch, device=feats.device)[:, None]
         return feats.reshape(batch * own, width)[rows]
+
+
+def _listen(expert: Any) -> None:
+    """Let a copy of an expert hear its own states.
+
+    The hooks of s3prl's `UpstreamBase` close over the original's list of states, so that what
+    `copy.deepcopy` makes of an expert (of a model in training, say) gives none.
+    """
+    with torch.no_grad():
+        if "hidden_states" in expert([torch.zeros(FEWEST)]):
+            return
+    hooks = [(h.module_path, h.transform, h.unique_identifier) for h in expert.hooks]
+    expert.remove_all_hooks()
+    for hook in hooks:
+        expert.add_hook(*hook)
 
 
 def _anatomy(expert: Any) -> Anatomy:

@@ -8,7 +8,7 @@ from typing import Any
 
 from espnet_onnx.testing import TinyModel
 
-__all__ = ["ASR", "MODELS", "SIZES", "s3prl_asr", "write_checkpoint"]
+__all__ = ["ASR", "LARGE", "MODELS", "SIZES", "s3prl_asr", "write_checkpoint"]
 
 # The feed-forward layers are wide enough to become int8.
 SIZES: Mapping[str, Any] = {
@@ -20,7 +20,7 @@ SIZES: Mapping[str, Any] = {
     "conv_pos": 16,
     "conv_pos_groups": 4,
 }
-_LARGE = {"extractor_mode": "layer_norm", "layer_norm_first": True}
+LARGE = {"extractor_mode": "layer_norm", "layer_norm_first": True}
 _TRAINED: Mapping[str, Mapping[str, Any]] = {
     "hubert": {"label_rate": 50.0, "final_dim": 8},
     "wav2vec2": {"quantize_targets": True, "latent_vars": 4, "final_dim": 8},
@@ -37,9 +37,7 @@ ASR: Mapping[str, Any] = {
     "token_type": "char",
     "frontend": "s3prl",
     "specaug": None,
-    "normalize": "utterance_mvn",
-    "preencoder": "linear",
-    "preencoder_conf": {"input_size": 32, "output_size": 16},
+    "normalize": None,
     "encoder": "transformer",
     "encoder_conf": {
         "input_layer": "linear",
@@ -141,20 +139,21 @@ def s3prl_asr(
 
 
 MODELS = (
-    s3prl_asr("hubert_base", "hubert", {}, {"multilayer_feature": True}),
     s3prl_asr(
-        "hubert_large_layer",
+        "hubert_base",
         "hubert",
-        {"normalize": True, "sizes": {**_LARGE, "normalize": True}},
-        {"layer": 1, "fs": "16k"},
+        {},
+        {"multilayer_feature": True},
+        normalize="utterance_mvn",
+        preencoder="linear",
+        preencoder_conf={"input_size": 32, "output_size": 16},
     ),
     s3prl_asr(
         "wav2vec2_tiled",
         "wav2vec2",
-        {"tile_factor": 2, "sizes": {**_LARGE, "conv_bias": True, "normalize": True}},
+        {"tile_factor": 2, "sizes": {**LARGE, "conv_bias": True, "normalize": True}},
         {},
         **_RNN,
     ),
     s3prl_asr("wavlm", "wavlm", {}, {"multilayer_feature": True}),
-    s3prl_asr("data2vec", "data2vec", {"sizes": {"extractor_mode": "layer_norm"}}, {}),
 )
