@@ -63,7 +63,7 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
 
 @eo.hookimpl
 def fusion_patterns(kind: str) -> Sequence[Any] | None:
-    """Attention and bias-GELU as single operators of onnxruntime."""
+    """Attention as one operator of onnxruntime."""
     if kind not in _HOMES:
         return None
     rules: Sequence[Any] = import_module(".fusion_graph", __name__).fusion_rules()

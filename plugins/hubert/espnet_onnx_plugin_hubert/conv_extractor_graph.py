@@ -115,7 +115,7 @@ class _FrameNormedConv(nn.Module):
         super().__init__()
         matrix = _matrix(conv).double()
         bias = matrix.new_zeros(len(matrix)) if conv.bias is None else conv.bias.detach().double()
-        # (C, K + 1)
+        # Shape (C, K + 1).
         joint = torch.cat((matrix, bias[:, None]), 1)
         joint = joint - joint.mean(0)
         root = torch.linalg.qr(joint, mode="r").R / math.sqrt(len(joint))
@@ -124,7 +124,7 @@ class _FrameNormedConv(nn.Module):
         if gain is not None:
             weight = weight * gain.detach().double()[:, None]
         extra = torch.zeros(len(joint)) if shift is None else shift.detach()
-        # (K + 2, C): what is divided, and behind it what is not.
+        # Shape (K + 2, C): what is divided, and behind it what is not.
         weight = torch.cat((weight, extra.double()[:, None]), 1)
         self.eps = norm.eps
         self.register_buffer("root", root.T.float().contiguous(), persistent=False)
