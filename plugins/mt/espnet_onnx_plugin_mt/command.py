@@ -13,6 +13,7 @@ import typer
 
 import espnet_onnx as eo
 from espnet_onnx.errors import InputError
+from espnet_onnx.parts.result import Recognition
 
 __all__ = ["register"]
 
@@ -36,7 +37,8 @@ def translate(
 ) -> None:
     """Turn text into text.
 
-    The text may be discrete units of speech. A line is printed for each, as it is done.
+    The text may be discrete units of speech. A line is printed for each, as it is done; an empty
+    one for a text that cannot be used, which is named on stderr, and the exit code is then 2.
     """
     given = {"beam_size": beam_size, "nbest": nbest}
     decoding: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -44,15 +46,13 @@ def translate(
     if not hasattr(translator, "source"):
         raise InputError(f"{bundle}: this bundle does not translate text: use transcribe or load")
     lines = texts or _standard_input()
-    for first, chunk in _chunks(lines, batch_size):
-        try:
-            results = translator.batch(chunk, batch_size=batch_size)
-        except InputError as error:
-            last = first + len(chunk) - 1
-            where = f"text {first}" if last == first else f"texts {first} to {last}"
-            raise InputError(f"{where}: {error}") from error
-        for text, result in zip(chunk, results, strict=True):
-            typer.echo(_line(text, result) if as_json else result.text)
+    failed = False
+    for number, text, result in _results(translator, lines, batch_size):
+        failed |= isinstance(result, InputError)
+        if isinstance(result, InputError):
+            typer.echo(f"error: text {number}: {result}", err=True)
+        typer.echo(_line(text, result, as_json))
+    raise typer.Exit(2 if failed else 0)
 
 
 def _standard_input() -> Iterator[str]:
@@ -66,13 +66,31 @@ def _standard_input() -> Iterator[str]:
         ) from None
 
 
-def _chunks(lines: Iterable[str], size: int) -> Iterator[tuple[int, list[str]]]:
-    """So many texts at a time, and which the first of them is, from 1 on."""
-    left, first = iter(lines), 1
+def _results(
+    translator: Any, lines: Iterable[str], size: int
+) -> Iterator[tuple[int, str, Recognition | InputError]]:
+    """Which text it is, from 1 on, the text, and its translation or what is wrong with it."""
+    left, number = iter(lines), 0
     while chunk := list(itertools.islice(left, size)):
-        yield first, chunk
-        first += len(chunk)
+        try:
+            results = translator.batch(chunk, batch_size=size)
+        except InputError:
+            results = [_alone(translator, text) for text in chunk]
+        for text, result in zip(chunk, results, strict=True):
+            number += 1
+            yield number, text, result
 
 
-def _line(text: str, result: Any) -> str:
-    return json.dumps({"source": text, **result.as_dict()}, ensure_ascii=False)
+def _alone(translator: Any, text: str) -> Recognition | InputError:
+    try:
+        found: list[Recognition] = translator.batch([text], batch_size=1)
+    except InputError as error:
+        return error
+    return found[0]
+
+
+def _line(text: str, result: Recognition | InputError, as_json: bool) -> str:
+    if not as_json:
+        return "" if isinstance(result, InputError) else str(result.text)
+    found = {"error": str(result)} if isinstance(result, InputError) else result.as_dict()
+    return json.dumps({"source": text, **found}, ensure_ascii=False)

@@ -53,7 +53,7 @@ def run(*arguments: str, text: str | bytes = "") -> Any:
 
 def test_texts_are_translated_line_by_line(made: list[Upper]) -> None:
     result = run("eins zwei", "drei", "--beam-size", "4")
-    assert result.stdout == "EINS ZWEI\nDREI\n"
+    assert (result.exit_code, result.stdout) == (0, "EINS ZWEI\nDREI\n")
     assert made[0].decoding == {"precision": None, "threads": None, "beam_size": 4}
     assert made[0].batches == [["eins zwei"], ["drei"]]
 
@@ -76,18 +76,20 @@ def test_a_bundle_of_speech_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "does not translate text" in str(result.exception)
 
 
-@pytest.mark.parametrize(
-    ("size", "text", "out", "why"),
-    [
-        (1, "eins\n\ndrei\n", "EINS\n", "text 2: the text is empty"),
-        (2, "eins\nzwei\n\ndrei\n", "EINS\nZWEI\n", "texts 3 to 4: the text is empty"),
-        (1, b"eins\n\xff\xfe\n", "", "cannot be read as utf-8 text (byte 5): send UTF-8 text"),
-    ],
-)
-def test_what_cannot_be_translated(
-    made: list[Upper], size: int, text: str | bytes, out: str, why: str
-) -> None:
-    result = run("--batch-size", str(size), text=text)
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_bad_text_does_not_stop_the_others(made: list[Upper], size: int) -> None:
+    result = run("--batch-size", str(size), text="eins\n\ndrei\n")
+    assert (result.exit_code, result.stdout) == (2, "EINS\n\nDREI\n")
+    assert result.stderr == "error: text 2: the text is empty\n"
+    result = run("--json", "--batch-size", str(size), text="eins\n\n")
+    assert result.exit_code == 2
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first["text"] == "EINS"
+    assert second == {"source": "", "error": "the text is empty"}
+
+
+def test_standard_input_that_is_no_text_is_refused(made: list[Upper]) -> None:
+    result = run(text=b"eins\n\xff\xfe\n")
     assert isinstance(result.exception, InputError)
-    assert why in str(result.exception)
-    assert result.stdout == out
+    assert "cannot be read as utf-8 text (byte 5): send UTF-8 text" in str(result.exception)
+    assert result.stdout == ""
