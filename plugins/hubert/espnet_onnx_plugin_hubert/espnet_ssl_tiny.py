@@ -11,7 +11,7 @@ import yaml
 
 from espnet_onnx.testing import TinyModel
 
-__all__ = ["MODELS", "SSL", "hear"]
+__all__ = ["MODELS", "SSL", "UPSTREAM", "hear"]
 
 # XEUS in small.
 SSL: Mapping[str, Any] = {
@@ -46,6 +46,26 @@ SSL: Mapping[str, Any] = {
     "loss": [{"name": "hubert", "conf": {"num_classes": 2, "final_dim": 8}}],
     "util": [{"name": "mask", "conf": {}}],
 }
+# HuBERT in small.
+UPSTREAM: Mapping[str, Any] = {
+    **SSL,
+    "frontend_conf": {
+        **SSL["frontend_conf"],
+        "norm_mode": "group_norm",
+        "bias": False,
+        "normalize_audio": False,
+    },
+    "encoder": "transformer",
+    "encoder_conf": {
+        "output_size": 16,
+        "attention_heads": 2,
+        "pos_enc_layer_type": "conv",
+        "input_layer": "wav2vec",
+        "linear_units": 32,
+        "num_blocks": 2,
+        "normalize_before": False,
+    },
+}
 
 
 def hear(extractor: Any) -> list[list[float]]:
@@ -56,7 +76,7 @@ def hear(extractor: Any) -> list[list[float]]:
 
 
 def _write_config(path: Path) -> None:
-    path.write_text(yaml.safe_dump(dict(SSL)), "utf-8")
+    path.write_text(yaml.safe_dump(dict(UPSTREAM)), "utf-8")
 
 
 MODELS = (

@@ -67,7 +67,7 @@ def test_a_batch_is_what_its_utterances_are_alone(frontends: Frontends) -> None:
         name: Live(child.module, child.conf["hop_length"]) for name, child in part.children.items()
     }
     node = eo.Node("frontend", part.kind, "hubert", config=part.config)
-    session = {"fusion": lambda **feed: tuple(eager(graph, feed).values())}
+    session: Any = {"fusion": lambda **feed: tuple(eager(graph, feed).values())}
     frontend = build(node, children, session.__getitem__)
     assert frontend.sample_rate == 8000
     assert frontend.hop_length == math.gcd(*(f["hop_length"] for f in frontends))
