@@ -42,7 +42,7 @@ class Audio:
     """A recording, ready for a frontend.
 
     Attributes:
-        samples: (S,) float32, mono, full scale is 1.
+        samples: (S,) float32, mono, full scale is 1; may be the very array that was read.
         sample_rate: samples a second.
         notes: what was changed on the way, one sentence each.
         name: the file's name, or a description of the array.
@@ -197,7 +197,7 @@ def from_array(array: Array, name: str) -> tuple[Array, list[str]]:
     kind = samples.dtype.name
     if samples.dtype.kind == "f":
         with np.errstate(over="ignore"):  # float64 beyond float32 is then refused as not finite
-            return samples.astype(np.float32), []
+            return samples.astype(np.float32, copy=False), []
     if kind not in _FULL_SCALE:
         raise AudioError(
             f"{name}: type {kind} is no sample format; give floats in [-1, 1] or int16 samples"
