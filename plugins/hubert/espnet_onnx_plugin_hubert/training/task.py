@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,8 @@ from .attaching import attach, evaluating, gives_states
 from .states import states_manager
 
 __all__ = ["OnnxASRTask", "OnnxTrainer", "Wanted", "ensure_bundle", "main"]
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -81,7 +85,8 @@ def ensure_bundle(bundle: Path, model: Any, args: argparse.Namespace, precision:
         return
     live = SimpleNamespace(asr_model=model, asr_train_args=args)
     manager = states_manager() if gives_states(model.frontend) else None
-    with evaluating(model):
+    _log.info("The frontend is exported to %s", bundle)
+    with evaluating(model), _quiet():
         export(
             live,
             bundle,
@@ -90,6 +95,17 @@ def ensure_bundle(bundle: Path, model: Any, args: argparse.Namespace, precision:
             keep_slower=True,
             manager=manager,
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """ESPnet's trainer shows every INFO, of which an exporter has thousands."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
