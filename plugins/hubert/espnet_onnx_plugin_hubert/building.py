@@ -15,6 +15,7 @@ _BUILDERS = {
     "espnet2.asr.frontend.espnet_ssl": ".espnet_ssl_build_export",
     "espnet2.asr.encoder.hubert_encoder": ".fairseq_build_export",
     "espnet2.asr.encoder.wav2vec2_encoder": ".fairseq_build_export",
+    "espnet2.asr.frontend.fused": ".fused_build_export",
     "espnet2.asr.frontend.huggingface": ".huggingface_build_export",
     "espnet2.asr.frontend.s3prl": ".s3prl_build_export",
 }

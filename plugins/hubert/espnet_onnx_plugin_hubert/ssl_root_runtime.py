@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 import espnet_onnx as eo
-from espnet_onnx.errors import AudioError
+from espnet_onnx.errors import AudioError, BundleError
 from espnet_onnx.parts.extractor import Extractor
 from espnet_onnx.roles import Encoded, Encoder, Frontend, Session, Transform
 from espnet_onnx.types import Array
@@ -75,6 +75,7 @@ class SslModel:
 
         Raises:
             AudioError: an utterance is shorter than `shortest`.
+            BundleError: the encoder's plugin knows nothing of hidden states.
         """
         if lengths.min() < self.shortest:
             raise AudioError(
@@ -84,7 +85,14 @@ class SslModel:
         feats, lengths = self.frontend(speech, lengths)
         for transform in self.before:
             feats, lengths = transform(feats, lengths)
-        return self.encoder(feats, lengths)
+        encoded = self.encoder(feats, lengths)
+        missing = [number for number in self.states if number not in encoded.inter]
+        if missing:
+            raise BundleError(
+                f"the encoder does not give the outputs of its blocks {missing}: its plugin must "
+                'heed given["hidden_states"]'
+            )
+        return encoded
 
 
 def build(

@@ -14,10 +14,11 @@ pytest.importorskip("espnet2")
 
 import espnet_onnx as eo
 from espnet_onnx import loader, sources
-from espnet_onnx.errors import AudioError, InputError, ModelError
+from espnet_onnx.errors import AudioError, BundleError, InputError, ModelError
 from espnet_onnx.export import export
+from espnet_onnx.roles import Encoded
 from espnet_onnx.testing import TinyModel, write_model
-from espnet_onnx_plugin_hubert import ssl_root_claim
+from espnet_onnx_plugin_hubert import ssl_root_claim, ssl_root_runtime
 from espnet_onnx_plugin_hubert.espnet_ssl_claim import claim
 from espnet_onnx_plugin_hubert.espnet_ssl_export import graphs
 from espnet_onnx_plugin_hubert.espnet_ssl_tiny import MODELS, SSL
@@ -82,6 +83,23 @@ def test_sizes(extractor: Any) -> None:
     assert len(extractor(noise(shortest + 20))) == 2
     with pytest.raises(AudioError, match="too short"):
         extractor(noise(shortest - 1))
+
+
+def test_an_encoder_that_gives_no_hidden_states_is_named() -> None:
+    class Mute:
+        shortest = hop_length = 1
+
+        def __call__(self, feats: Any, lengths: Any) -> Any:
+            return Encoded(feats, lengths)
+
+    stages: Any = {"frontend": lambda speech, lengths: (speech, lengths), "encoder": Mute()}
+    stages["frontend"].__dict__.update(shortest=1, hop_length=1, sample_rate=16000)
+    config = {"states": [1, 2], "subsampling": 1}
+    node = eo.Node("upstream", ssl_root_claim.KIND, "hubert", config=config)
+    sessions: Any = {}
+    model = ssl_root_runtime.build(node, stages, sessions.get)
+    with pytest.raises(BundleError, match="hidden_states"):
+        model(noise(100)[None], np.array([100]))
 
 
 def frontend(folder: Path | None, **conf: Any) -> eo.Component:

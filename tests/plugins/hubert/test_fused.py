@@ -19,6 +19,7 @@ import espnet_onnx as eo
 from espnet_onnx.errors import AudioError
 from espnet_onnx.parity import compare, expect
 from espnet_onnx.types import Array, Feed
+from espnet_onnx_plugin_hubert.building import untrained
 from espnet_onnx_plugin_hubert.fused_claim import claim
 from espnet_onnx_plugin_hubert.fused_export import graphs
 from espnet_onnx_plugin_hubert.fused_runtime import build
@@ -113,6 +114,16 @@ def test_the_live_model_is_left_as_it_was() -> None:
     eager(graph, graph.feed((9, 4)))
     expect(graph, [(9, 4)])
     assert [dict(vars(module)) for module in fused.module.modules()] == before
+
+
+def test_it_is_built_on_the_cpu_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    before = FusedFrontends.__init__
+    with untrained():
+        built = FusedFrontends([SHORT, LONG], fs=8000)
+    assert {parameter.device.type for parameter in built.parameters()} == {"cpu"}
+    assert torch.cuda.is_available()
+    assert FusedFrontends.__init__ is before
 
 
 def test_its_frontends_have_the_defaults_that_espnet_gives_them() -> None:
