@@ -274,9 +274,10 @@ def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
         raise InputError(f"{folder / ABOUT}: is damaged: give another folder") from None
     if differ:
         name = differ[0]
+        old, new = ("none" if x is None else x for x in (there.get(name), about[name]))
         raise InputError(
-            f"{folder}: was begun with {name} {there.get(name)}, not {about[name]}: give another"
-            " folder, or the same bundle and settings"
+            f"{folder}: was begun with {name} {old}, not {new}: give another folder, or the same"
+            " bundle and settings"
         )
 
 

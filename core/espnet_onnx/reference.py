@@ -157,7 +157,7 @@ class Features:
             if name is None:
                 raise InputError(
                     f"ESPnet takes no features from a model of the task {component.type}: compare"
-                    " a bundle of its frontend (export --role frontend)"
+                    " its graphs alone, without recordings"
                 )
             self._features = getattr(component.module, name)
 
