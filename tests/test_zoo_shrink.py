@@ -88,9 +88,22 @@ def test_other_architectures_are_other_models(tool: ModuleType, changed: dict[st
 
 
 def test_a_foreign_frontend_gives_way(tool: ModuleType) -> None:
-    config = {**CONFIG, "frontend": "s3prl", "frontend_conf": {"frontend_conf": {}}}
+    config = {**CONFIG, "frontend": "fused", "frontend_conf": {"frontends": []}}
     config |= {"preencoder": "linear", "preencoder_conf": {"input_size": 1024, "output_size": 80}}
     shrunken = tool.shrink(config, "asr", Catalog.load())
-    assert shrunken.replaced == "s3prl"
+    assert shrunken.replaced == "fused"
     assert shrunken.config["frontend"] == "default"
     assert shrunken.config["preencoder_conf"] == {"input_size": 80, "output_size": 80}
+
+
+def test_of_a_self_supervised_model_only_a_layer_is_shrunken(tool: ModuleType) -> None:
+    """Its sizes are not in the config."""
+    conf = {"frontend_conf": {"upstream": "wavlm_large"}, "layer": 21, "download_dir": "./hub"}
+    config = {**CONFIG, "frontend": "s3prl", "frontend_conf": conf}
+    shrunken = tool.shrink(config, "asr", Catalog.load())
+    assert shrunken.replaced is None
+    assert shrunken.config["frontend_conf"] == {**conf, "layer": 1}
+    elsewhere = {**config, "frontend_conf": {**conf, "download_dir": "/elsewhere"}}
+    assert tool.shrink(elsewhere, "asr", Catalog.load()).digest == shrunken.digest
+    last = {**config, "frontend_conf": {**conf, "layer": -1}}
+    assert tool.shrink(last, "asr", Catalog.load()).digest != shrunken.digest

@@ -15,8 +15,8 @@ HEAD = (
     " | tokens fp32 | tokens int8 |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 REPLACED = """
-Frontend replaced: these configs take features from a self-supervised model (`s3prl`, `fused`),
-which gave way to `default` here.
+Frontend replaced: these configs take features from several frontends (`fused`), which gave way to
+`default` here.
 """
 ABOUT = """# The public zoo, architecture by architecture
 
@@ -26,7 +26,8 @@ random weights: at most 2 blocks (decoders 1), 128 wide, 30 tokens, and every ot
 config as it is. Each model is exported in fp32 and int8; every graph is compared with ESPnet's
 module utterance by utterance in ragged batches; then bundle and ESPnet's own inference search one
 recording with 3 hypotheses. Configs that differ only in sizes and in what training reads are one
-model here. A config that names no normalisation takes the recipes' statistics (`global_mvn`). int8
+model here. Self-supervised frontends (`s3prl`) are small models of the same family. A config that
+names no normalisation takes the recipes' statistics (`global_mvn`). int8
 tokens are for information: a random model decides by much less than a trained one. No tokens stand
 where ESPnet's ordinary inference does not run the model: Mask-CTC has a program of its own, and a
 Longformer in mode `tvm` needs a GPU there. Models with parts that no other has are checked first.

@@ -49,8 +49,8 @@ PER_BLOCK = (
     "cgmlp_weight",
     "attn_branch_drop_rate",
 )
-# The features of speech that come from a model of their own, which this check leaves out.
-FOREIGN = ("s3prl", "fused")
+# Frontends whose width depends on others, which this check leaves out.
+FOREIGN = ("fused",)
 # Options that only training reads: models that differ in them alone are one model here.
 TRAINING = (
     "drop",
@@ -66,6 +66,7 @@ TRAINING = (
     "report_",
     "sym_",
     "stochastic_depth",
+    "download_dir",
 )
 # What model_conf weighs the losses of its modules with.
 WEIGHTS = ("asr_weight", "ctc_weight", "mt_weight", "mtlalpha", "st_mtlalpha", "interctc_weight")
@@ -106,6 +107,8 @@ def shrink(config: Mapping[str, Any], task: str, catalog: Catalog) -> Shrunken:
         small |= {"frontend": "default", "frontend_conf": {}, "freeze_param": []}
     small |= _recipe(small, task)
     full = catalog.fill(task, small)
+    # ESPnet's parser makes None of `decoder: none`.
+    small |= {name: None for name in catalog.choices(task) if name in small and full[name] is None}
     for name in catalog.choices(task):
         key = catalog.conf_key(task, name)
         if full.get(name) is not None and name not in TRAINED_WITH:
@@ -151,16 +154,20 @@ def _small(name: str, value: Any) -> Any:
         return [value[0], value[-1]]
     if name == "interctc_layer_idx":
         return [1] if value else value
-    if name == "layer" and isinstance(value, list):
-        return [_layer(layer) for layer in value]
+    if name == "layer":
+        return _layer(value)
     if isinstance(value, Mapping):
         return {key: _small(key, inner) for key, inner in value.items()}
     return value
 
 
-def _layer(layer: Mapping[str, Any]) -> Config:
-    """One of the S4 decoder's layers."""
-    return {**layer, "n_head": min(layer["n_head"], 4)} if "n_head" in layer else {**layer}
+def _layer(value: Any) -> Any:
+    """Which of a self-supervised model's layers, or what each of the S4 decoder's is."""
+    if isinstance(value, list):
+        return [_layer(layer) for layer in value]
+    if isinstance(value, Mapping):
+        return {**value, "n_head": min(value["n_head"], 4)} if "n_head" in value else {**value}
+    return min(value, BLOCKS - 1) if isinstance(value, int) else value
 
 
 def _parts(full: Mapping[str, Any], catalog: Catalog, task: str) -> frozenset[str]:

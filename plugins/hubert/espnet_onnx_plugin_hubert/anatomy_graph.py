@@ -80,7 +80,12 @@ class Attention:
 
 @attrs.frozen
 class Block:
-    """One transformer block; `norm_first` of the anatomy says where its norms stand."""
+    """One transformer block; `norm_first` of the anatomy says where its norms stand.
+
+    Attributes:
+        adapter: Houlsby's down- and up-projection, whose output is added to the feed-forward
+            layer's that it reads (Houlsby et al., 2019), or None.
+    """
 
     attention: Attention
     attention_norm: nn.LayerNorm
@@ -88,6 +93,7 @@ class Block:
     feed_out: nn.Linear
     final_norm: nn.LayerNorm
     activation: str = "gelu"
+    adapter: tuple[nn.Linear, nn.Linear] | None = None
 
 
 @attrs.frozen

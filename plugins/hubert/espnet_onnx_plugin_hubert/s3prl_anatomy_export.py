@@ -118,7 +118,16 @@ def _block(layer: Any) -> Block:
         feed_out=layer.fc2,
         final_norm=layer.final_layer_norm,
         activation=name,
+        adapter=_adapter(layer),
     )
+
+
+def _adapter(layer: Any) -> tuple[nn.Linear, nn.Linear] | None:
+    """Of ESPnet's `HoulsbyTransformerSentenceEncoderLayer`."""
+    if not hasattr(layer, "adapter"):
+        return None
+    down, _, up = layer.adapter.houlsby_adapter
+    return down, up
 
 
 def _attention(live: Any) -> Attention:

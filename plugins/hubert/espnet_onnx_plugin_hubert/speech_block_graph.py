@@ -36,6 +36,10 @@ class SpeechBlock(nn.Module):
         self.feed_in, self.feed_out = Affine.of(live.feed_in), Affine.of(live.feed_out)
         self.final_norm = norm_of(live.final_norm)
         self.activation = activation(live.activation)
+        self.adapter = None
+        if live.adapter is not None:
+            down, up = live.adapter
+            self.adapter = nn.Sequential(Affine.of(down), nn.GELU(), Affine.of(up))
 
     def forward(self, x: Tensor, bias: Tensor, distances: Tensor | None) -> Tensor:
         """(B, T, D), a key bias (B, 1, 1, T) and maybe (H, T, T) -> (B, T, D)."""
@@ -47,7 +51,8 @@ class SpeechBlock(nn.Module):
 
     def feed(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        return self.feed_out(self.activation(self.feed_in(x)))
+        out = self.feed_out(self.activation(self.feed_in(x)))
+        return out if self.adapter is None else out + self.adapter(out)
 
 
 def activation(name: str) -> nn.Module:

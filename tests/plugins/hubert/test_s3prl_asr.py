@@ -173,6 +173,20 @@ def test_a_model_of_transformers(tmp_path: Path) -> None:
     check(frontend("hf_wav2vec2_custom", tmp_path, multilayer_feature=False), given)
 
 
+@pytest.mark.parametrize("sizes", [{}, LARGE])
+def test_adapters(sizes: dict[str, Any], tmp_path: Path) -> None:
+    """What ESPnet fine-tunes instead of the model itself."""
+    from espnet2.layers.create_adapter_fn import create_houlsby_adapter
+
+    write_checkpoint("wav2vec2", **sizes)(tmp_path / "tiny.pt")
+    live = untrained_frontend("wav2vec2_local", tmp_path / "tiny.pt")
+    holder = torch.nn.Module()
+    holder.frontend = live
+    create_houlsby_adapter(holder, bottleneck=8, target_layers=[1])
+    given = {"frontend_conf": {"upstream": "wav2vec2_local", "path_or_url": "tiny.pt"}}
+    check(live.eval(), {**given, "multilayer_feature": True})
+
+
 def test_a_copy_hears_itself(tmp_path: Path) -> None:
     """s3prl's own hooks do not survive `copy.deepcopy`, which a model in training goes through."""
     write_checkpoint("hubert")(tmp_path / "tiny.pt")
