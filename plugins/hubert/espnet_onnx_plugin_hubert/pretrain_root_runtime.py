@@ -9,7 +9,6 @@ import espnet_onnx as eo
 from espnet_onnx.parts.extractor import Extractor
 from espnet_onnx.roles import Session
 
-from .frontend_runtime import StateFeatures
 from .frontend_runtime import build as build_features
 
 __all__ = ["build"]
@@ -17,7 +16,7 @@ __all__ = ["build"]
 
 def build(
     node: eo.Node, children: Mapping[str, Any], open_session: Callable[[str], Session]
-) -> Extractor | StateFeatures:
-    """The model of a bundle's node; at the root, what takes recordings."""
-    features = build_features(node, children, open_session)
+) -> Any:
+    """A `StateFeatures`, the model of a bundle's node; at the root, an `Extractor` over it."""
+    features: Any = build_features(node, children, open_session)
     return features if node.path else Extractor(features)

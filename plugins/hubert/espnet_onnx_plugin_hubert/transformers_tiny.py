@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from espnet_onnx.testing import TinyModel
-from espnet_onnx.testing.alone import recognise
 
 from .s3prl_tiny import ASR
 
@@ -29,8 +30,10 @@ _LARGE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias
 
 
 def hear(runtime: Any) -> dict[str, Any]:
-    """What a recogniser hears in noise."""
-    return recognise(runtime)
+    """What a recogniser hears in a second of noise."""
+    noise = np.random.default_rng(0).normal(0, 0.1, runtime.sample_rate).astype(np.float32)
+    result = runtime(noise, beam_size=3, maxlenratio=-8)
+    return {"ids": list(map(int, result.ids)), "score": float(result.score)}
 
 
 def write_json(values: Mapping[str, Any]) -> Callable[[Path], None]:
