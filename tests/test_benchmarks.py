@@ -285,6 +285,28 @@ def test_a_trained_models_answers_are_counted(
     assert [row[:2] for row in data["table"]["rows"]] == [[2, "ESPnet"], [2, "fp32"], [2, "int8"]]
 
 
+def test_an_epochs_time_is_split_and_compared() -> None:
+    pytest.importorskip("s3prl")
+    training = script("training")
+    model: Any = torch.nn.Module()
+    model.frontend = torch.nn.Linear(1, 1)
+    lengths = torch.tensor([16000, 32000])
+    batch = {"speech": torch.ones(2, 32000), "speech_lengths": lengths, "utt_id": ["a", "b"]}
+    one = training._first_utterance(batch)
+    assert one["speech"].shape == (1, 32000) and one["speech_lengths"].tolist() == [32000]
+    sides = []
+    for name, whole, frontend in (("ESPnet", 6.0, 4.0), ("fp32", 3.0, 1.0)):
+        side = training.Side(name, model, None, 5.0)
+        side.seconds, side.frontend, side.losses = whole, frontend, [1.0, 2.0]
+        sides.append(side)
+    figures = training._figures(sides, {"ESPnet": 2.0, "fp32": 2.0}, [batch])
+    assert (figures["utterances"], figures["audio_s"]) == (2, 3.0)
+    fp32 = figures["sides"]["fp32"]
+    assert (fp32["times_faster"], fp32["frontend_times_faster"], fp32["rest_s"]) == (2.0, 4.0, 2.0)
+    rows = training._table(figures).rows
+    assert rows[1] == ["fp32", 3.0, 1.0, 2.0, 2.0, 4.0, 2.0, 1.5]
+
+
 def test_a_side_that_stops_says_why() -> None:
     import sys
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -133,6 +134,62 @@ def test_the_demo_model_can_be_trained_again() -> None:
     compared = shipped.keys() & ours.keys() - aside
     assert {k: plain(ours[k]) for k in compared} == {k: shipped[k] for k in compared}
     assert shipped.keys() - ours.keys() <= aside | {"model_conf"}
+
+
+HUBERT = {
+    "encoder_layers": 1,
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 16,
+    "encoder_attention_heads": 2,
+    "conv_feature_layers": "[(8, 10, 5)] + [(8, 3, 2)] * 4 + [(8, 2, 2)] * 2",
+    "conv_pos": 4,
+    "conv_pos_groups": 2,
+}
+
+
+@pytest.mark.export
+def test_a_normalisation_of_the_configs_own_is_kept() -> None:
+    pytest.importorskip("espnet2")
+    commands = {
+        name: script("train").train_command(str(RECIPE / "conf" / f"{name}.yaml"))
+        for name in ("conformer", "hubert")
+    }
+    assert any("feats_stats" in option for option in commands["conformer"])
+    assert not any("normalize" in option for option in commands["hubert"])
+
+
+@pytest.mark.export
+@pytest.mark.slow
+def test_a_frozen_hubert_runs_on_onnxruntime_while_a_model_trains(
+    work: Path, tmp_path: Path
+) -> None:
+    """The trainer is ESPnet's, and so is what it writes, whoever computed the features."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("s3prl")
+    from espnet2.tasks.asr import ASRTask
+
+    script("random_hubert").write(work / "hubert_base_ls960.pt", HUBERT)
+    tiny, hubert = (read_yaml(RECIPE / "conf" / f"{name}.yaml") for name in ("tiny", "hubert"))
+    of_hubert = {k: hubert[k] for k in ("frontend", "frontend_conf", "freeze_param", "normalize")}
+    preencoder = {"preencoder": "linear", "preencoder_conf": {"input_size": 16, "output_size": 20}}
+    model_conf = {**tiny["model_conf"], "extract_feats_in_collect_stats": False}
+    config = {**tiny, **of_hubert, **preencoder, "model_conf": model_conf}
+    (tmp_path / "hubert.yaml").write_text(json.dumps(config))
+    command = [sys.executable, str(RECIPE / "train.py"), str(tmp_path / "hubert.yaml"), str(work)]
+    done = subprocess.run(
+        [*command, "--onnx-frontend", "fp32"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder = work / "exp" / "hubert"
+    assert (folder / "frontend.bundle" / "manifest.json").is_file()
+    with contextlib.chdir(work):
+        model, _ = ASRTask.build_model_from_file(folder / "config.yaml")
+    trained = torch.load(folder / "1epoch.pth", weights_only=True)
+    untrained = model.state_dict()
+    assert list(trained) == list(untrained)
+    frozen = [name for name in trained if name.startswith("frontend.upstream.")]
+    assert frozen and all(torch.equal(trained[name], untrained[name]) for name in frozen)
+    assert trained["frontend.featurizer.weights"].abs().min() > 0
 
 
 @pytest.mark.export
