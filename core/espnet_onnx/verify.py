@@ -23,6 +23,7 @@ from .reference import Features, Inputs, Recogniser, same_answer
 from .reference import settings as followed
 from .resolver import Claim
 from .runtime import OrtSession, load, session_options
+from .types import Graph
 
 __all__ = ["FeaturesCheck", "GraphCheck", "RecordingCheck", "Verified", "verify"]
 
@@ -119,147 +120,121 @@ def verify(
     Raises:
         InputError: bundle, model or a recording cannot be read, or do not belong together.
     """
-    folder = Path(bundle)
-    manifest = bundles.read_manifest(folder)
-    bundles.verify_files(folder, manifest)
     manager = manager or Manager.load()
+    ours = _Bundle.open(Path(bundle), manager, threads, progress)
     source = sources.find(against)
     loaded = loader.load_model(source, task)
     companions = Companions.of(lm, ngram, source.extra).load()
-    claim = claim_model(loaded, companions, manager, role=manifest.role)
-    graphs = list(_graphs(folder, manifest.tree, claim, manager, threads, progress))
-    settings = {**manifest.decoding, **decoding}
-    extractors = _extractors(folder, manifest, manager, threads, decoding) if inputs else {}
-    if extractors:
-        paired(extractors[manifest.precisions[0]], inputs, transcripts)
-        features = Features(claim.component)
-        return Verified(graphs, features=list(_features(extractors, features, inputs, progress)))
-    recordings = list(
-        _recordings(
-            folder,
-            manifest.precisions,
-            lambda settings: Recogniser(loaded, **companions.inference, **settings),
-            inputs,
-            transcripts,
-            settings,
-            manager,
-            threads,
-            progress,
-        )
-    )
-    return Verified(graphs, recordings)
+    claim = claim_model(loaded, companions, manager, role=ours.manifest.role)
+    graphs = list(ours.graphs(ours.manifest.tree, claim))
+    if not inputs and not transcripts:
+        return Verified(graphs)
+    if extractors := ours.extractors(decoding):
+        paired(next(iter(extractors.values())), inputs, transcripts)
+        espnet = Features(claim.component)
+        return Verified(graphs, features=list(ours.features(extractors, espnet, inputs)))
+    settings = {**ours.manifest.decoding, **decoding}
+    recogniser = Recogniser(loaded, **companions.inference, **settings)
+    return Verified(graphs, list(ours.recordings(recogniser, settings, inputs, transcripts)))
 
 
-def _graphs(
-    folder: Path,
-    entry: NodeEntry,
-    claim: Claim,
-    manager: Manager,
-    threads: int | None,
-    progress: Callable[[str], None],
-) -> Iterator[GraphCheck]:
-    assert claim.part is not None and claim.plugin is not None
-    ours, theirs = _shape(entry.kind, entry.children), _shape(claim.part.kind, claim.children)
-    if ours != theirs:
-        raise InputError(
-            f"{folder}: {claim.path or 'the root'} is {ours}, the model has {theirs}: "
-            "give the model that the bundle was made from"
-        )
-    for name, graph in graphs_of(claim, manager).items():
+@attrs.frozen
+class _Bundle:
+    """What is checked."""
+
+    folder: Path
+    manifest: Manifest
+    manager: Manager
+    threads: int | None
+    progress: Callable[[str], None]
+
+    @classmethod
+    def open(
+        cls, folder: Path, manager: Manager, threads: int | None, progress: Callable[[str], None]
+    ) -> _Bundle:
+        """The bundle in a folder, whose files are whole."""
+        manifest = bundles.read_manifest(folder)
+        bundles.verify_files(folder, manifest)
+        return cls(folder, manifest, manager, threads, progress)
+
+    def graphs(self, entry: NodeEntry, claim: Claim) -> Iterator[GraphCheck]:
+        """Parity of a node's graphs, and of those below it."""
+        assert claim.part is not None and claim.plugin is not None
+        ours, theirs = _shape(entry.kind, entry.children), _shape(claim.part.kind, claim.children)
+        if ours != theirs:
+            raise InputError(
+                f"{self.folder}: {claim.path or 'the root'} is {ours}, the model has {theirs}: "
+                "give the model that the bundle was made from"
+            )
+        for name, graph in graphs_of(claim, self.manager).items():
+            label = f"{claim.path}.{name}".strip(".")
+            yield from self._graph(label, graph, entry.graphs[name].files)
+        for name, child in claim.children.items():
+            yield from self.graphs(entry.children[name], child)
+
+    def _graph(self, label: str, graph: Graph, files: Mapping[str, str]) -> Iterator[GraphCheck]:
         expected = expect(graph)
-        for precision, file in entry.graphs[name].files.items():
-            progress(f"{claim.path}.{name} {precision}".strip("."))
-            session = OrtSession(folder / file, session_options(threads), ("CPUExecutionProvider",))
+        options = session_options(self.threads)
+        for precision, file in files.items():
+            self.progress(f"{label} {precision}")
+            session = OrtSession(self.folder / file, options, ("CPUExecutionProvider",))
             parity = compare(graph, runner(session, graph), expected)
             stage = "int8" if f".{precision}." in file and precision == "int8" else "fp32"
             passed, _ = verdict(stage, graph, parity)
-            label = f"{claim.path}.{name}".strip(".")
             yield GraphCheck(label, precision, parity.difference, parity.cosine, passed)
-    for name, child in claim.children.items():
-        yield from _graphs(folder, entry.children[name], child, manager, threads, progress)
+
+    def extractors(self, decoding: Mapping[str, Any]) -> dict[str, Extractor]:
+        """A feature extractor by precision; none where the bundle is something else."""
+        # What searches is opened once the settings of its search are known.
+        found = {} if self.manifest.decoding else self._runtimes(decoding)
+        return {p: runtime for p, runtime in found.items() if isinstance(runtime, Extractor)}
+
+    def features(
+        self, extractors: Mapping[str, Extractor], espnet: Features, inputs: Sequence[Any]
+    ) -> Iterator[FeaturesCheck]:
+        """What extractors make of inputs, beside ESPnet."""
+        for source in inputs:
+            self.progress(str(source))
+            for precision, extractor in extractors.items():
+                want = espnet(*extractor.read(source))
+                got = extractor(source)
+                apart, alike = difference(got, want), cosine(got, want)
+                yield FeaturesCheck(str(source), precision, len(got), len(want), apart, alike)
+
+    def recordings(
+        self,
+        espnet: Recogniser,
+        settings: Mapping[str, Any],
+        inputs: Sequence[Any],
+        transcripts: Sequence[str],
+    ) -> Iterator[RecordingCheck]:
+        """What both sides answer to inputs."""
+        # As this ESPnet can: 202511 knows no window of CTC scores. It may search more than we do.
+        theirs = {k: v for k, v in followed(espnet.speech2text).items() if k in settings}
+        sides = self._runtimes({**settings, **theirs})
+        pairs = paired(next(iter(sides.values())), inputs, transcripts)
+        for name, source in zip(inputs, pairs, strict=True):
+            self.progress(str(name))
+            for precision, runtime in sides.items():
+                given = self._read(runtime, source)
+                want, got = espnet(given), runtime(source)
+                same = same_answer(espnet, given, got.ids, want)
+                both = (got.text, want.text, got.ids, want.ids)
+                yield RecordingCheck(str(name), precision, same, *both)
+
+    def _runtimes(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        given = {"threads": self.threads, "manager": self.manager, "verify": False, **settings}
+        return {p: load(self.folder, precision=p, **given) for p in self.manifest.precisions}
+
+    def _read(self, runtime: Any, source: Any) -> Inputs:
+        """What ESPnet's own inference takes for an input; the runtime knows how to read it."""
+        if not hasattr(runtime, "read"):
+            raise InputError(
+                f"{self.folder}: its runtime reads no inputs to compare: give the bundle alone"
+            )
+        inputs: Inputs = runtime.read(source)
+        return inputs
 
 
 def _shape(kind: str, children: Mapping[str, Any]) -> str:
     return f"{kind} with {', '.join(children)}" if children else kind
-
-
-def _extractors(
-    folder: Path,
-    manifest: Manifest,
-    manager: Manager,
-    threads: int | None,
-    decoding: Mapping[str, Any],
-) -> dict[str, Extractor]:
-    """A feature extractor by precision; none where the bundle is something else."""
-    found: dict[str, Extractor] = {}
-    # What searches is opened once the settings of its search are known.
-    for precision in () if manifest.decoding else manifest.precisions:
-        runtime = load(
-            folder, precision=precision, threads=threads, manager=manager, verify=False, **decoding
-        )
-        if isinstance(runtime, Extractor):
-            found[precision] = runtime
-    return found
-
-
-def _features(
-    extractors: Mapping[str, Extractor],
-    espnet: Features,
-    inputs: Sequence[Any],
-    progress: Callable[[str], None],
-) -> Iterator[FeaturesCheck]:
-    for source in inputs:
-        progress(str(source))
-        for precision, extractor in extractors.items():
-            want = espnet(*extractor.read(source))
-            got = extractor(source)
-            yield FeaturesCheck(
-                str(source),
-                precision,
-                len(got),
-                len(want),
-                difference(got, want),
-                cosine(got, want),
-            )
-
-
-def _recordings(
-    folder: Path,
-    precisions: Sequence[str],
-    reference: Callable[[dict[str, Any]], Recogniser],
-    inputs: Sequence[Any],
-    transcripts: Sequence[str],
-    settings: dict[str, Any],
-    manager: Manager,
-    threads: int | None,
-    progress: Callable[[str], None],
-) -> Iterator[RecordingCheck]:
-    if not inputs and not transcripts:
-        return
-    espnet = reference(settings)
-    # As this ESPnet can: 202511 knows no window of CTC scores. It may search more than we do.
-    ours = {k: v for k, v in followed(espnet.speech2text).items() if k in settings}
-    settings = {**settings, **ours}
-    sides = {
-        p: load(folder, precision=p, threads=threads, manager=manager, verify=False, **settings)
-        for p in precisions
-    }
-    sources = paired(sides[precisions[0]], inputs, transcripts)
-    for name, source in zip(inputs, sources, strict=True):
-        progress(str(name))
-        for precision, runtime in sides.items():
-            given = _read(runtime, folder, source)
-            want = espnet(given)
-            got = runtime(source)
-            verdict_ = same_answer(espnet, given, got.ids, want)
-            yield RecordingCheck(
-                str(name), precision, verdict_, got.text, want.text, got.ids, want.ids
-            )
-
-
-def _read(runtime: Any, folder: Path, source: Any) -> Inputs:
-    """What ESPnet's own inference takes for an input; the runtime knows how to read it."""
-    if not hasattr(runtime, "read"):
-        raise InputError(f"{folder}: its runtime reads no inputs to compare: give the bundle alone")
-    inputs: Inputs = runtime.read(source)
-    return inputs
