@@ -185,6 +185,18 @@ def test_recordings_that_cannot_be_used(bundle: Path, audio: Path, tmp_path: Pat
     assert dump(bundle, [audio], tmp_path / "f", **options).kept == 2 * BATCHES
 
 
+def test_a_recording_that_memory_does_not_hold(
+    bundle: Path, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Extractor, *inputs: Any, **settings: Any) -> Any:
+        raise InputError("memory is too small")
+
+    monkeypatch.setattr(Extractor, "batch", full)
+    with pytest.raises(AudioError, match=r"1\.wav \(0 s\): memory is too small$"):
+        dump(bundle, [audio], tmp_path / "f", threads=1)
+    assert not (tmp_path / "f").exists()
+
+
 def test_the_command(run: Run, bundle: Path, audio: Path, tmp_path: Path) -> None:
     arguments = ("dump", bundle, audio, "-o", tmp_path / "f", "--format", "kaldi", "--threads", 1)
     code, out, err = run(*arguments, "--json")

@@ -23,9 +23,10 @@ from .errors import AudioError, InputError
 from .parts.audio import read_for
 from .parts.batch import buckets, in_order
 from .parts.extractor import Extractor
-from .parts.feature_files import Form, Record, write_features, write_text
+from .parts.feature_files import Form, Record, write_features, write_lists, write_text
 from .parts.utterances import Utterance, find_utterances
 from .runtime import load
+from .types import Array
 
 __all__ = ["Dumped", "dump"]
 
@@ -104,7 +105,7 @@ def dump(
         records = []
         for part, there in zip(parts, found, strict=True):
             records += there or part.write(Form(form), extractor, layer, batch_size, clock.add)
-        _write_lists(folder, records)
+        write_lists(folder, records)
     kept = sum(len(there) for there in found)
     frames = sum(record.frames for record in records)
     return Dumped(folder, len(records), kept, frames, records[0].width, clock.total)
@@ -197,12 +198,10 @@ class _Part:
         """Extract and write the features; `tell` hears of the seconds that each batch had."""
         groups = buckets([round(1000 * u.duration) for u in self.utterances], batch_size)
 
-        def batches() -> Iterator[list[Any]]:
+        def batches() -> Iterator[list[Array]]:
             for group in groups:
                 together = [self.utterances[i] for i in group]
-                yield extractor.batch(
-                    [u.path for u in together], batch_size=batch_size, layer=layer
-                )
+                yield _features(extractor, together, layer)
                 tell(sum(u.duration for u in together))
 
         feats = in_order(groups, batches())
@@ -210,6 +209,20 @@ class _Part:
         records = write_features(form, self.folder, f"data/{self.number}", pairs)
         write_text(self._table, "".join(f"{record}\n" for record in records))
         return records
+
+
+def _features(
+    extractor: Extractor, together: Sequence[Utterance], layer: int | None
+) -> list[Array]:
+    paths = [u.path for u in together]
+    try:
+        return extractor.batch(paths, batch_size=len(paths), layer=layer)
+    except AudioError:
+        raise
+    except InputError as error:
+        # What the graph cannot take is too long, and names no recording.
+        longest = max(together, key=lambda u: u.duration)
+        raise AudioError(f"{longest.path} ({longest.duration:.0f} s): {error}") from error
 
 
 def _parts(folder: Path, utterances: Sequence[Utterance], batch_size: int) -> list[_Part]:
@@ -279,16 +292,3 @@ def _check_folder(folder: Path, about: Mapping[str, Any]) -> None:
             f"{folder}: was begun with {name} {old}, not {new}: give another folder, or the same"
             " bundle and settings"
         )
-
-
-def _write_lists(folder: Path, records: Sequence[Record]) -> None:
-    """What a Kaldi data directory of ESPnet has for extracted features; feats.scp comes last."""
-    write_text(folder / "feats_type", "extracted\n")
-    write_text(folder / "feats_dim", f"{records[0].width}\n")
-    lists: dict[str, Callable[[Record], object]] = {
-        "utt2num_frames": lambda r: r.frames,
-        "feats_shape": lambda r: f"{r.frames},{r.width}",
-        "feats.scp": lambda r: r.location(folder),
-    }
-    for name, value in lists.items():
-        write_text(folder / name, "".join(f"{r.id} {value(r)}\n" for r in records))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from ..types import Array
 from .utterances import Utterance
 
-__all__ = ["Form", "Record", "write_features", "write_text"]
+__all__ = ["Form", "Record", "write_features", "write_lists", "write_text"]
 
 
 class Form(StrEnum):
@@ -93,6 +93,19 @@ def write_features(
     shutil.rmtree(folder / name, ignore_errors=True)
     (folder / name).mkdir()
     return [_file(folder, f"{name}/{utterance.id}.npy", utterance, f) for utterance, f in features]
+
+
+def write_lists(folder: Path, records: Sequence[Record]) -> None:
+    """What a Kaldi data directory of ESPnet has for extracted features; feats.scp comes last."""
+    write_text(folder / "feats_type", "extracted\n")
+    write_text(folder / "feats_dim", f"{records[0].width}\n")
+    lists: dict[str, Callable[[Record], object]] = {
+        "utt2num_frames": lambda r: r.frames,
+        "feats_shape": lambda r: f"{r.frames},{r.width}",
+        "feats.scp": lambda r: r.location(folder),
+    }
+    for name, value in lists.items():
+        write_text(folder / name, "".join(f"{r.id} {value(r)}\n" for r in records))
 
 
 def write_text(path: Path, text: str) -> None:
