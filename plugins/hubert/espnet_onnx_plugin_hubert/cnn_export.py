@@ -37,8 +37,9 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
             )
         return {"feats": feats.numpy(), "feats_lengths": lengths.numpy()}
 
+    module = Convolutions(live).eval()
     graph = eo.Graph(
-        Convolutions(live).eval(),
+        module,
         outputs=("feats", "feats_lengths"),
         axes={
             "speech": ("batch", "samples"),
@@ -51,6 +52,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         reference=reference,
         trials=([shortest], [3 * shortest, rate | 1, shortest + 1], [4 * rate]),
         rate=rate,
+        quantise=getattr(module.stack, "quantise", eo.Quantise()),
     )
     return {"frontend": graph}
 

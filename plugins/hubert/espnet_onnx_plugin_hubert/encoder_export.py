@@ -37,8 +37,9 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         ModelError: the pretrained model inside is of an architecture without a graph.
     """
     rate, shortest = part.config["sample_rate"], part.config["shortest"]
+    module = WaveEncoderModule(component.module).eval()
     graph = eo.Graph(
-        WaveEncoderModule(component.module).eval(),
+        module,
         outputs=("encoder_out", "encoder_out_lengths"),
         axes={
             "speech": ("batch", "samples"),
@@ -51,6 +52,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         reference=_Reference(component.module),
         trials=wave_trials(shortest, rate),
         rate=float(rate),
+        quantise=module.model.quantise,
     )
     return {"encoder": graph}
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.layers.masks import valid_frames
-from espnet_onnx.types import Array, Feed, Quantise
+from espnet_onnx.types import Array, Feed
 
 from .anatomy_graph import Anatomy
 from .s3prl_anatomy_export import anatomy
@@ -42,8 +42,9 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     live = component.module
     _listen(live.upstream.upstream)
     weights = np.array(part.config["layer_weights"], np.float32)
+    module = StateSum(live, len(weights), part.config["tile_factor"]).eval()
     graph = eo.Graph(
-        module=StateSum(live, len(weights), part.config["tile_factor"]).eval(),
+        module=module,
         outputs=("feats", "feats_lengths"),
         axes={
             "speech": ("batch", "samples"),
@@ -57,7 +58,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         reference=_Reference(live, weights),
         trials=TRIALS,
         rate=part.config["sample_rate"],
-        quantise=Quantise(cosine=0.999),
+        quantise=module.model.quantise,
     )
     return {"frontend": graph}
 

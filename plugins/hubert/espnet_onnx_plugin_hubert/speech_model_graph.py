@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from espnet_onnx.layers.linear import Affine
 from espnet_onnx.layers.masks import frame_mask, valid_frames
+from espnet_onnx.types import Quantise
 
 from .anatomy_graph import Anatomy
 from .conv_extractor_graph import ConvExtractor
@@ -43,6 +44,11 @@ class SpeechModel(nn.Module):
         self.blocks = nn.ModuleList(
             SpeechBlock(block, anatomy.norm_first) for block in anatomy.blocks[: kept - 1]
         )
+
+    @property
+    def quantise(self) -> Quantise:
+        """What may become int8 of a graph that this model is in."""
+        return self.convs.quantise
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """(B,) samples -> (B,) frames of the convolutions."""

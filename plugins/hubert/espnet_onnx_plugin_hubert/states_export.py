@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
-from espnet_onnx.types import Array, Feed, Quantise
+from espnet_onnx.types import Array, Feed
 
 from .anatomy_graph import Anatomy
 from .speech_model_graph import SpeechModel
@@ -53,7 +53,7 @@ def states_graph(
         reference=_Reference(live),
         trials=wave_trials(shortest, rate),
         rate=float(rate),
-        quantise=Quantise(cosine=0.999),
+        quantise=model.model.quantise,
     )
 
 

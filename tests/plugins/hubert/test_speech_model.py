@@ -6,6 +6,7 @@ Shapes: B utterances, T frames, D width.
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,11 @@ def test_buckets_of_distances_are_wavlms() -> None:
     assert torch.equal(bucket(distances, 32, 40), wanted)
     # All that lies beyond the largest distance falls into one bucket, so the table ends there.
     assert torch.equal(wanted[distances > 40].unique(), wanted[distances == 40])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_convolutions_without_norms_stay_out_of_int8(tmp_path: Path) -> None:
+    base, large = (SpeechModel(anatomy(expert("hubert", tmp_path, **s))) for s in ({}, LARGE))
+    name = "model.convs.rest.3.affine/MatMul"
+    assert any(re.search(pattern, name) for pattern in base.quantise.exclude)
+    assert not large.quantise.exclude
