@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["fit"]
+__all__ = ["fit", "rename"]
 
 # Of no use to features: what fairseq's `remove_pretraining_modules` removes, HuBERT's labels,
 # the mask of transformers.
@@ -42,3 +42,12 @@ def fit(
             conv.bias = None
         elif conv.bias is None:
             conv.bias = nn.Parameter(torch.zeros(conv.out_channels))
+
+
+def rename(_self: Any, state: dict[str, Any], prefix: str, *_rest: Any) -> None:
+    """A pre-hook for models of 2021 and 2022: s3prl's upstream was the frontend's own then.
+
+    Mirrors what `AbsTask.build_model_from_file` does with such names.
+    """
+    for name in [n for n in state if n.startswith(f"{prefix}model.")]:
+        state[f"{prefix}upstream.{name[len(prefix) :]}"] = state.pop(name)

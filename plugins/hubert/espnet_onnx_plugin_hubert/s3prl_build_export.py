@@ -14,7 +14,7 @@ import torch
 
 from espnet_onnx.errors import ModelError
 
-from .fit_graph import fit
+from .fit_graph import fit, rename
 from .quick_init_graph import quick_init
 from .s3prl_claim import STRIDE
 
@@ -85,4 +85,5 @@ def _init_upstream(
     self._num_layers = states
     self._hidden_sizes = [width] * states
     self._downsample_rates = [STRIDE] * states
+    self.register_load_state_dict_pre_hook(rename)
     self.register_load_state_dict_pre_hook(fit)

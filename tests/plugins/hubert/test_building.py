@@ -92,6 +92,22 @@ def test_loaded_it_is_what_espnet_builds(family: str, tmp_path: Path) -> None:
     assert torch.equal(features(ours), features(native))
 
 
+def test_names_of_older_models(tmp_path: Path) -> None:
+    """ESPnet up to 2022 had s3prl's expert where its `S3PRLUpstream` is now."""
+    write_checkpoint("hubert")(tmp_path / "tiny.pt")
+    native = frontend("hubert_local", tmp_path / "tiny.pt")
+    state = {
+        name.replace("upstream.upstream.", "upstream."): weight
+        for name, weight in native.state_dict().items()
+    }
+    assert any(name.startswith("upstream.model.") for name in state)
+    ours = untrained_frontend("hubert_local", tmp_path / "tiny.pt")
+    before = set(state)
+    apply_state(ours, state)
+    assert set(state) == before
+    assert torch.equal(features(ours), features(native))
+
+
 def test_a_published_name_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3prl.nn
     from s3prl.util import download
