@@ -131,6 +131,11 @@ def test_the_array_given_is_left_alone() -> None:
     np.testing.assert_array_equal(array, before)
 
 
+def test_floats_are_not_copied() -> None:
+    array = speech()
+    assert np.shares_memory(read_audio(array, RATE).samples, array)
+
+
 def test_audio_compares_by_value() -> None:
     assert read_audio(speech(), RATE) == read_audio(speech(), RATE)
     assert read_audio(speech(), RATE) != Audio(speech() * 2, RATE, (), "audio array")

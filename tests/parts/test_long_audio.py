@@ -6,7 +6,8 @@ A tone that a piece cuts is heard as the word "CUT", so a seam that takes it sho
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import pytest
 import soundfile
 
 from espnet_onnx.errors import AudioError, InputError
-from espnet_onnx.parts import long_audio
+from espnet_onnx.parts import cutting, long_audio
 from espnet_onnx.parts.captions import srt
 from espnet_onnx.parts.long_audio import Cutting
+from espnet_onnx.parts.pieces import Piece, Windows
 from espnet_onnx.parts.result import Recognition, time_tokens, time_words
 from espnet_onnx.parts.tokenizer import build_tokenizer
 
@@ -237,3 +239,25 @@ def test_options_are_told_apart() -> None:
     cutting, rest = long_audio.split_options({"long": "windows", "window": 9.0, "beam_size": 3})
     assert cutting == Cutting(long="windows", window=9.0)
     assert rest == {"beam_size": 3}
+
+
+def test_no_more_than_a_batch_of_pieces_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Any]] = []
+    kept = []
+
+    class Watched(Windows):
+        def push(self, block: np.ndarray) -> Iterator[Piece]:
+            for piece in super().push(block):
+                made.append(weakref.ref(piece))
+                yield piece
+                kept.append(sum(ref() is not None for ref in made))
+
+    monkeypatch.setattr(cutting, "Windows", Watched)
+    recording(tmp_path / "a.wav", 61.0)
+    given = Cutting(long="windows", window=5.0, overlap=1.0)
+    long_audio.transcribe(Ears(), tmp_path / "a.wav", given, batch_size=5)
+    # The last piece that was recognised may be kept until the next one is.
+    assert len(kept) > 10
+    assert max(kept) <= 5 + 1
