@@ -45,7 +45,7 @@ def anatomy(expert: Any) -> Anatomy:
 
 def _check(expert: Any) -> None:
     name = f"{type(expert).__module__}.{type(expert).__qualname__}"
-    model = getattr(expert, "model", None)
+    model: Any = getattr(expert, "model", None)
     encoder = getattr(model, "encoder", None)
     layers = getattr(encoder, "layers", None)
     if not layers or not hasattr(model, "feature_extractor"):

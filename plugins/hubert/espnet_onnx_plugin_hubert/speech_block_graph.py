@@ -47,11 +47,12 @@ class SpeechBlock(nn.Module):
             x = x + self.attention(self.attention_norm(x), bias, distances)
             return x + self.feed(self.final_norm(x))
         x = self.attention_norm(x + self.attention(x, bias, distances))
-        return self.final_norm(x + self.feed(x))
+        out: Tensor = self.final_norm(x + self.feed(x))
+        return out
 
     def feed(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        out = self.feed_out(self.activation(self.feed_in(x)))
+        out: Tensor = self.feed_out(self.activation(self.feed_in(x)))
         return out if self.adapter is None else out + self.adapter(out)
 
 
