@@ -57,8 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (args.model / "model.pth").is_file():
         write_model(args.upstream, args.model)
     if not args.bundle.exists():
-        wanted = {"role": "frontend", "precision": PRECISIONS, "keep_slower": True}
-        export(args.model, args.bundle, threads=args.threads, **wanted)
+        export(
+            args.model,
+            args.bundle,
+            role="frontend",
+            precision=PRECISIONS,
+            keep_slower=True,
+            threads=args.threads,
+        )
     figures: dict[str, Any] = {"rounds": args.rounds, "warm_up": args.warm_up, "inputs": {}}
     with tempfile.TemporaryDirectory() as folder:
         files = _write(speech(args.audio, args.seconds), Path(folder))

@@ -58,7 +58,7 @@ class ConvExtractor(nn.Module):
     def forward(self, speech: Tensor, lengths: Tensor) -> Tensor:
         """(B, N), zero behind each utterance, and (B,) -> (B, T, C), undefined behind each."""
         kernel, stride = self.steps[0]
-        x = windows(speech[..., None], kernel, stride)
+        x: Tensor = windows(speech[..., None], kernel, stride)
         x = self.first(x, valid_frames(conv_length(lengths, kernel, stride), x.shape[1]))
         for layer, (kernel, stride) in zip(self.rest, self.steps[1:], strict=True):
             x = layer(windows(x, kernel, stride))
