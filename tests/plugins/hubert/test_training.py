@@ -248,12 +248,18 @@ def test_a_bundle_is_a_frontend_of_espnets(plain: tuple[Any, Path]) -> None:
         frontend(speech[:, :5], torch.tensor([5, 5]))
 
 
-def test_a_whole_model_is_no_frontend(plain: tuple[Any, Path], tmp_path: Path) -> None:
+def test_what_gives_no_features_is_refused(
+    plain: tuple[Any, Path], bundle: Path, tmp_path: Path
+) -> None:
     model, _ = plain
     args = live({"frontend_conf": {"fs": "16k", "n_fft": 128, "n_mels": 20}})[1]
     export(SimpleNamespace(asr_model=model.eval(), asr_train_args=args), tmp_path / "b", role="ctc")
-    with pytest.raises(InputError, match="is no frontend's"):
-        OnnxFrontend(tmp_path / "b")
+    for folder in (tmp_path / "b", bundle):
+        with pytest.raises(InputError, match="gives no features"):
+            OnnxFrontend(folder)
+    without = SimpleNamespace(frontend=None)
+    with pytest.raises(InputError, match="no frontend"), attach(without, bundle):
+        pass
 
 
 def test_the_task_takes_what_espnets_takes() -> None:

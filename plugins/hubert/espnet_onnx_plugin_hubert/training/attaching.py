@@ -45,10 +45,14 @@ def attach(
         threads: of onnxruntime on the CPU.
 
     Raises:
-        InputError: a part of the frontend is trained that the bundle would replace, or the
-            bundle's features are not this frontend's.
+        InputError: the model has no frontend, a part of it is trained that the bundle would
+            replace, or the bundle's features are not this frontend's.
     """
     frontend = model.frontend
+    if frontend is None:
+        raise InputError(
+            "the model has no frontend: it reads features already, and needs no bundle"
+        )
     device = next(model.parameters()).device
     states = gives_states(frontend)
     replaced: nn.Module = frontend.upstream if states else frontend

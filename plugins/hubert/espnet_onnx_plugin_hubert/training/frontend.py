@@ -16,6 +16,7 @@ import espnet_onnx
 from espnet_onnx.errors import AudioError, InputError
 
 from .binding import ort_device, run_bound
+from .states import states_manager
 
 __all__ = ["OnnxFrontend"]
 
@@ -48,18 +49,23 @@ class OnnxFrontend(AbsFrontend):  # type: ignore[misc]  # ESPnet has no types
             device: of the model. On a GPU, with onnxruntime-gpu, features never leave it.
 
         Raises:
-            InputError: the bundle is no frontend's, or lacks the precision.
+            InputError: the bundle gives no features, or lacks the precision.
         """
         super().__init__()
         self._device, providers = ort_device(torch.device(device))
         opened: dict[str, Any] = {}
         extractor = espnet_onnx.load(
-            bundle, precision=precision, threads=threads, providers=providers, sessions=opened
+            bundle,
+            precision=precision,
+            threads=threads,
+            providers=providers,
+            manager=states_manager(),
+            sessions=opened,
         )
         if not hasattr(extractor, "frontend"):
             raise InputError(
-                f"{bundle}: is no frontend's: export one with `espnet-onnx export MODEL --role "
-                "frontend`"
+                f"{bundle}: gives no features: export a frontend with"
+                " `espnet-onnx export MODEL --role frontend`"
             )
         self._frontend = extractor.frontend
         self._width = int(extractor.width)

@@ -22,10 +22,10 @@ import espnet_onnx as eo
 from espnet_onnx.layers.masks import valid_frames
 from espnet_onnx.manager import Manager, Plugin
 from espnet_onnx.roles import Session
-from espnet_onnx.types import Feed, Quantise
+from espnet_onnx.types import Feed
 
 from ..s3prl_claim import STRIDE, claim
-from ..s3prl_export import FEWEST, TRIALS, StateSum
+from ..s3prl_export import FEWEST, TRIALS, StateSum, _listen
 from ..wave_feed_input import random_waves
 
 __all__ = ["KIND", "AllStates", "States", "states_manager"]
@@ -56,6 +56,7 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
     if part.kind != KIND:
         return None
     live, count = component.module, len(part.config["layer_weights"])
+    _listen(live.upstream.upstream)  # a model on a GPU comes as a copy
     names = [f"state_{i}" for i in range(count)]
     module = AllStates(live, count, 1).eval()
     graph = eo.Graph(
@@ -72,7 +73,8 @@ def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Gra
         reference=_Reference(live),
         trials=TRIALS,
         rate=part.config["sample_rate"],
-        quantise=Quantise(exclude=() if module.level() else ("convs",), cosine=0.99),
+        # Any one state is more sensitive than their sum.
+        quantise=attrs.evolve(module.model.quantise, cosine=0.99),
     )
     return {"states": graph}
 
@@ -94,14 +96,6 @@ class States:
 
 class AllStates(StateSum):
     """`s3prl.nn.S3PRLUpstream.forward`."""
-
-    def level(self) -> bool:
-        """Whether every convolution is normalised frame by frame.
-
-        Else pauses are faint beside speech, and one int8 scale for all frames is too coarse for
-        them: of HuBERT base's first state on speech a cosine of 0.72 would be left.
-        """
-        return all(layer.norm is not None for layer in self.model.convs.rest)
 
     def forward(  # type: ignore[override]  # no weights come in
         self, speech: Tensor, speech_lengths: Tensor
