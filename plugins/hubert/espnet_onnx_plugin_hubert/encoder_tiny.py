@@ -7,8 +7,6 @@ from typing import Any
 
 from espnet_onnx.testing import TinyModel
 
-from .s3prl_tiny import write_checkpoint
-
 __all__ = ["CONVS", "ENCODER", "MODELS"]
 
 CONVS = [[16, 10, 5], [16, 3, 2], [16, 3, 2], [16, 2, 2]]
@@ -33,8 +31,6 @@ _ASR: Mapping[str, Any] = {
     "normalize": None,
     "model_conf": {"ctc_weight": 1.0},
 }
-_FILE = "ssl/tuned.pt"
-
 MODELS = (
     TinyModel(
         "torchaudiohubert",
@@ -43,21 +39,6 @@ MODELS = (
             "encoder": "torchaudiohubert",
             "encoder_conf": {**ENCODER, "num_classes": 10, "finetuning": True},
         },
-    ),
-    TinyModel(
-        "fairseq_wav2vec2",
-        {
-            **_ASR,
-            "encoder": "wav2vec2",
-            "encoder_conf": {
-                "w2v_url": _FILE,
-                "w2v_dir_path": "ssl",
-                "output_size": 16,
-                "normalize_before": True,
-            },
-        },
-        files={_FILE: write_checkpoint("wav2vec2", extractor_mode="layer_norm")},
-        needs=("s3prl",),
     ),
     TinyModel(
         "hubert_task",

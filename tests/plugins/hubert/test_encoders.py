@@ -149,18 +149,21 @@ def exported(component: eo.Component) -> eo.Graph:
     return encoder_export.graphs(component, part)["encoder"]
 
 
+@pytest.mark.parametrize(("type", "key"), [("hubert", "hubert"), ("wav2vec2", "w2v")])
 @pytest.mark.parametrize("normalize_before", [True, False])
-def test_fairseq_hubert_answers_as_espnet(tmp_path: Path, normalize_before: bool) -> None:
+def test_encoders_of_fairseq_answer_as_espnet(
+    tmp_path: Path, type: str, key: str, normalize_before: bool
+) -> None:
     pytest.importorskip("s3prl")
-    write_checkpoint("hubert")(tmp_path / "tuned.pt")
+    write_checkpoint(type, extractor_mode="layer_norm")(tmp_path / "tuned.pt")
     width = 16 if normalize_before else 32
     conf = {
-        "hubert_url": "https://example.org/tuned.pt",
-        "hubert_dir_path": str(tmp_path),
+        f"{key}_url": "https://example.org/tuned.pt",
+        f"{key}_dir_path": str(tmp_path),
         "output_size": width,
         "normalize_before": normalize_before,
     }
-    component = built("hubert", conf, tmp_path)
+    component = built(type, conf, tmp_path)
     assert (component.module.output_layer is None) == (width == 32)
     equal_to_espnet(component.module, exported(component))
     assert not any(name.split(".")[0] == "fairseq" for name in sys.modules)

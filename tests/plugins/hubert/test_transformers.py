@@ -162,9 +162,10 @@ def test_a_published_model_is_built_from_its_sizes(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(huggingface_build_export.HUGGING_FACE, "facebook/tiny-hubert", sizes)
     before = transformers.AutoModel.from_pretrained
     model, _ = build_model(asr("facebook/tiny-hubert"), "asr")
-    encoder = model.frontend.encoder
+    frontend: Any = model.frontend
+    encoder = frontend.encoder
     assert type(encoder).__name__ == "HubertModel"
     assert (encoder.config.hidden_size, encoder.config.num_hidden_layers) == (32, 1)
     assert encoder.config.feat_extract_norm == "layer"
-    assert model.frontend.processor.do_normalize
+    assert frontend.processor.do_normalize
     assert transformers.AutoModel.from_pretrained == before
