@@ -15,10 +15,10 @@ transformers = pytest.importorskip("transformers")
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.loader import build_model
-from espnet_onnx_plugin_hubert import huggingface_build_export, huggingface_claim
+from espnet_onnx_plugin_hubert import huggingface_claim
 from espnet_onnx_plugin_hubert.speech_model_graph import SpeechModel
 from espnet_onnx_plugin_hubert.transformers_anatomy_export import transformers_anatomy
-from espnet_onnx_plugin_hubert.upstreams import Sizes
+from espnet_onnx_plugin_hubert.upstreams import HUGGING_FACE, Sizes
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -159,7 +159,7 @@ def test_a_model_that_is_nowhere_here_says_what_to_do() -> None:
 
 def test_a_published_model_is_built_from_its_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = Sizes(layers=1, width=32, heads=2, hidden=16, layer_norm=True, norm_first=True)
-    monkeypatch.setitem(huggingface_build_export.HUGGING_FACE, "facebook/tiny-hubert", sizes)
+    monkeypatch.setitem(HUGGING_FACE, "facebook/tiny-hubert", sizes)
     before = transformers.AutoModel.from_pretrained
     model, _ = build_model(asr("facebook/tiny-hubert"), "asr")
     frontend: Any = model.frontend
