@@ -19,8 +19,9 @@ from .types import Array, Node
 
 __all__ = ["OrtSession", "load", "session_options"]
 
-# onnxruntime's fused kernel is 5 to 10 times slower on CPUs than Add and LayerNormalization.
-SLOW_FUSIONS = ["SkipLayerNormFusion"]
+# onnxruntime's fused kernels are 5 to 10 times slower on CPUs than Add and LayerNormalization,
+# and twice as slow as Add and Gelu.
+SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
 
 
 def session_options(threads: int | None = None) -> Any:
