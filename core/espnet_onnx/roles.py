@@ -15,14 +15,18 @@ from .types import Array
 
 __all__ = [
     "CTC",
+    "Acoustic",
     "Encoded",
     "Encoder",
     "Frontend",
     "GrowingScorer",
+    "Noise",
     "Scorer",
     "Session",
+    "Spoken",
     "StreamingEncoder",
     "Transform",
+    "Vocoder",
 ]
 
 
@@ -177,3 +181,78 @@ class GrowingScorer(Scorer, Protocol):
             encoder_out: (B, T, D) the frames that follow, none of them padding.
             keep: how many of the frames before, the latest, are seen from now on; None for all.
         """
+
+
+class Noise(Protocol):
+    """Where a synthesis gets its randomness from; a test injects its own."""
+
+    def __call__(self, name: str, shape: Sequence[int]) -> Array:
+        """Standard normal float32 of this shape; `name` says what for (`prior`, `durations`)."""
+
+
+@attrs.frozen
+class Spoken:
+    """What an acoustic model made of tokens.
+
+    Attributes:
+        feats: (B, T, D), what its vocoder hears: a normalised log mel spectrogram, or the latent
+            frames of an end-to-end model. Undefined behind each utterance.
+        lengths: (B,) frames.
+        durations: (B, U) frames of each token; None where there is no such thing.
+        conditions: further inputs of the vocoder by name (`speaker`: (B, C)).
+        details: what else its ESPnet counterpart returns, by ESPnet's name (`prob`, `att_w`).
+    """
+
+    feats: Array
+    lengths: Array
+    durations: Array | None = None
+    conditions: Mapping[str, Array] = attrs.field(factory=dict)
+    details: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class Acoustic(Protocol):
+    """Role `acoustic`: tokens to frames of sound.
+
+    Attributes:
+        needs: controls that it cannot speak without, of `sids`, `lids`, `spembs` and `speech` (a
+            reference for global style tokens), as ESPnet's `Text2Speech` names them.
+        options: further controls (`alpha`, `noise_scale`, `threshold`, ...) -> default.
+        vocoder: its own, of an end-to-end model; None where the root needs to have one.
+    """
+
+    needs: Sequence[str]
+    options: Mapping[str, float]
+    vocoder: Vocoder | None
+
+    def __call__(
+        self, tokens: Array, lengths: Array, controls: Mapping[str, Any], noise: Noise
+    ) -> Spoken:
+        """(B, U) int64 tokens as the model was trained with (<sos/eos> included), and (B,).
+
+        Args:
+            tokens: ids, padded.
+            lengths: valid ones.
+            controls: values by name: those of `needs` as (B,) or (B, C) or reference features
+                (T, D), those of `options` as numbers. Missing options have their default.
+            noise: see `Noise`.
+        """
+
+
+class Vocoder(Protocol):
+    """Role `vocoder`: frames to waveform.
+
+    Attributes:
+        sample_rate: of the waveform in Hz; None where only the acoustic model's config knows.
+        hop: samples a frame.
+        context: frames on either side that a sample depends on; a stream overlaps by as many.
+            None where the whole utterance is heard.
+    """
+
+    sample_rate: int | None
+    hop: int
+    context: int | None
+
+    def __call__(
+        self, feats: Array, lengths: Array, conditions: Mapping[str, Array], noise: Noise
+    ) -> Array:
+        """(B, T, D) and (B,) frames -> (B, T * hop) float32, undefined behind each utterance."""
