@@ -14,6 +14,7 @@ from espnet_onnx import Component, Declined, components
 from espnet_onnx.catalog import Catalog
 from espnet_onnx.manager import Manager, Plugin
 from espnet_onnx.resolver import resolve
+from espnet_onnx.testing import tiny_models
 
 __all__ = ["counts", "details", "manager"]
 
@@ -90,7 +91,11 @@ def _rows() -> dict[tuple[str, str], _Row]:
 
 
 def _components() -> Iterable[Component]:
-    """Every type of every choice, and what a task's default model is made of."""
+    """Every type of every choice, and what default and tiny models are made of.
+
+    Some types have options without a default (an upstream, children): a plugin's own tiny models
+    state them.
+    """
     catalogs = [Catalog.load(version) for version in Catalog.versions()]
     roles = {choice for c in catalogs for task in c.tasks() for choice in c.choices(task)}
     for catalog in catalogs:
@@ -104,6 +109,10 @@ def _components() -> Iterable[Component]:
                     child = components.child(root, name, role=role, type=type_, conf={})
                     if child is not None:
                         yield child
+    for name in manager().plugins:
+        for tiny in tiny_models(name, manager()):
+            root, _ = components.root(tiny.config, task=tiny.task)
+            yield from (claim.component for claim in resolve(root, manager()).walk())
 
 
 def _role(choice: str, roles: set[str]) -> str:
