@@ -1,0 +1,261 @@
+"""Runs a model that speaks: text to waveform.
+
+Shapes: B utterances, U tokens, T frames, D width, N samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, overload
+
+import attrs
+import numpy as np
+
+from ..errors import InputError
+from ..roles import Acoustic, Noise, Spoken, Vocoder
+from ..types import Array
+from .batch import buckets, in_order
+from .noise import Gaussian
+from .sentences import LONGEST, sentences
+from .speech import Speech, joined
+from .speech_stream import stretches
+from .voices import Voices
+
+__all__ = ["Settings", "Synthesizer"]
+
+_STRETCH = 0.5  # seconds of sound that a stream gives at a time
+
+
+@attrs.frozen
+class Settings:
+    """How a text is spoken.
+
+    Attributes:
+        options: of the acoustic model, all of them.
+        seed: of the noise, so that the same text sounds the same; None draws one.
+        prefer_normalized_feats: hand the vocoder normalised features, as ESPnet's option does.
+    """
+
+    options: Mapping[str, float]
+    seed: int | None = None
+    prefer_normalized_feats: bool = False
+
+    def but(self, **given: Any) -> Settings:
+        """The same with some settings replaced.
+
+        Raises:
+            InputError: there is no such setting, or it takes no such value.
+        """
+        own = {k: v for k, v in given.items() if k in ("seed", "prefer_normalized_feats")}
+        options = {k: v for k, v in given.items() if k not in own}
+        for name, value in options.items():
+            if name not in self.options:
+                have = ", ".join([*self.options, "seed", "prefer_normalized_feats"])
+                raise InputError(f"no setting is called {name}: there are {have}")
+            if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+                raise InputError(f"{name} is {value!r}: give a number")
+        seed = own.get("seed")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+            raise InputError(f"seed is {seed!r}: give a whole number, or none for a new one")
+        return attrs.evolve(self, **{**own, "options": {**self.options, **options}})
+
+    def noise(self, part: int = 0) -> Noise:
+        """What a sentence of a text hears."""
+        return Gaussian(self._seed, part)
+
+    @property
+    def _seed(self) -> int:
+        return (
+            int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        )
+
+
+@attrs.frozen
+class Synthesizer:
+    """A model that speaks: `tts("Good morning.").save("morning.wav")`.
+
+    Attributes:
+        acoustic: see `roles.Acoustic`.
+        vocoder: see `roles.Vocoder`; the acoustic model's own, where it has one.
+        text: a text's token ids, without <sos/eos>; raises InputError where it has none.
+        voices: who can speak.
+        sample_rate: of what is spoken, in Hz.
+        settings: defaults of a call.
+        denormalize: (B, T, D) normalised features as the vocoder wants them; None where there is
+            nothing to undo.
+    """
+
+    acoustic: Acoustic
+    vocoder: Vocoder
+    text: Callable[[str], Sequence[int]]
+    voices: Voices
+    sample_rate: int
+    settings: Settings
+    denormalize: Callable[[Array], Array] | None = None
+
+    @overload
+    def __call__(
+        self, text: str | Sequence[int] | Array, *, stream: Literal[False] = False, **given: Any
+    ) -> Speech: ...
+
+    @overload
+    def __call__(
+        self, text: str | Sequence[int] | Array, *, stream: Literal[True], **given: Any
+    ) -> Iterator[Array]: ...
+
+    def __call__(
+        self, text: str | Sequence[int] | Array, *, stream: bool = False, **given: Any
+    ) -> Speech | Iterator[Array]:
+        """Speak a text; a long one sentence by sentence, so that memory stays bounded.
+
+        Args:
+            text: or its token ids.
+            stream: give the wave in parts, (N,) float32, the first as soon as it is known.
+            given: `sids`, `lids`, `spembs`, `speech`, as the model needs them; `seed`, the acoustic
+                model's options (`alpha`, `noise_scale`, ...), see `settings`; `longest`, letters
+                spoken in one go; `noise` instead of a seed (see `roles.Noise`).
+
+        Raises:
+            InputError: there is nothing to say, or the model does not know this voice or setting.
+        """
+        call = self._call(given, 1)
+        parts = self._parts(text, given.get("longest", LONGEST))
+        if stream:
+            return self._stream(parts, call)
+        return joined([self._together([ids], call, i)[0] for i, ids in enumerate(parts)])
+
+    def batch(
+        self, texts: Sequence[str | Sequence[int] | Array], *, batch_size: int = 8, **given: Any
+    ) -> list[Speech]:
+        """Speak many texts, `batch_size` at a time; each as it is spoken alone.
+
+        Args:
+            texts: see `__call__`, as for the rest.
+            batch_size: how many at a time.
+            given: of the voices one for all texts, or one for each.
+        """
+        call = self._call(given, len(texts))
+        every = [self._parts(text, given.get("longest", LONGEST)) for text in texts]
+        spoken: list[list[Speech]] = [[] for _ in texts]
+        for part in range(max(map(len, every), default=0)):
+            rows = [i for i, parts in enumerate(every) if part < len(parts)]
+            groups = buckets([len(every[i][part]) for i in rows], batch_size)
+            chosen = [[rows[i] for i in group] for group in groups]
+            done = (self._together([every[i][part] for i in g], call.of(g), part) for g in chosen)
+            for i, speech in zip(rows, in_order(groups, done), strict=True):
+                spoken[i].append(speech)
+        return list(map(joined, spoken))
+
+    def read(self, text: str | Sequence[int] | Array) -> list[int]:
+        """Token ids of a text, or those given.
+
+        Raises:
+            InputError: there is nothing to say.
+        """
+        ids = list(map(int, self.text(text) if isinstance(text, str) else text))
+        if not ids:
+            raise InputError("the text is empty: give a text to speak")
+        return ids
+
+    def self_check(self) -> str | None:
+        """A few tokens; a problem, or None."""
+        sizes = {"spembs": np.ones(self.voices.width or 1), "speech": np.zeros((64, 80))}
+        given = {name: sizes.get(name, 0) for name in self.voices.needs}
+        speech = self([1, 2, 1], **given)
+        return None if np.isfinite(speech.wave).all() else "what it says is not finite"
+
+    def _parts(self, text: str | Sequence[int] | Array, longest: int | None) -> list[list[int]]:
+        if not isinstance(text, str) or longest is None:
+            return [self.read(text)]
+        # A sentence may be a smiley.
+        parts = [part for part in sentences(text, longest) if any(map(str.isalnum, part))]
+        return [self.read(part) for part in parts or [text]]
+
+    def _call(self, given: Mapping[str, Any], count: int) -> _Call:
+        voices = {name: given.get(name) for name in ("sids", "lids", "spembs", "speech")}
+        rest = {k: v for k, v in given.items() if k not in (*voices, "noise", "longest")}
+        return _Call(
+            self.voices, self.voices.controls(voices, count), self.settings.but(**rest),
+            given.get("noise"),
+        )  # fmt: skip
+
+    def _together(self, rows: Sequence[Sequence[int]], call: _Call, part: int) -> list[Speech]:
+        noise = call.noise(part)
+        spoken, feats = self._frames(rows, call, noise)
+        if not feats.shape[1]:
+            waves = np.zeros((len(rows), 0), np.float32)
+        else:
+            waves = self.vocoder(feats, spoken.lengths, spoken.conditions, noise)
+        return [
+            Speech(
+                np.array(waves[i, : int(spoken.lengths[i]) * self.vocoder.hop], np.float32),
+                self.sample_rate,
+                list(ids),
+                _durations(spoken, i, rows),
+                self._details(spoken, feats) if len(rows) == 1 else {},
+            )
+            for i, ids in enumerate(rows)
+        ]
+
+    def _details(self, spoken: Spoken, feats: Array) -> dict[str, Any]:
+        """What ESPnet's `Text2Speech` returns beside the wave of one utterance."""
+        if self.vocoder is self.acoustic.vocoder:
+            return dict(spoken.details)
+        frames = int(spoken.lengths[0])
+        found = {**spoken.details, "feat_gen": spoken.feats[0, :frames]}
+        return found if feats is spoken.feats else {**found, "feat_gen_denorm": feats[0, :frames]}
+
+    def _stream(self, parts: Sequence[Sequence[int]], call: _Call) -> Iterator[Array]:
+        frames = max(1, round(_STRETCH * self.sample_rate / self.vocoder.hop))
+        for part, ids in enumerate(parts):
+            noise = call.noise(part)
+            spoken, feats = self._frames([ids], call, noise)
+            whole = feats[:, : int(spoken.lengths[0])]
+            for wave in stretches(self.vocoder, whole, spoken.conditions, noise, frames):
+                yield np.array(wave, np.float32)
+
+    def _frames(
+        self, rows: Sequence[Sequence[int]], call: _Call, noise: Noise
+    ) -> tuple[Spoken, Array]:
+        """What the acoustic model says, and what of it the vocoder hears: (B, T, D)."""
+        lengths = np.array([len(ids) for ids in rows], np.int64)
+        tokens = np.zeros((len(rows), int(lengths.max())), np.int64)
+        for row, ids in zip(tokens, rows, strict=True):
+            row[: len(ids)] = ids
+        controls = {**call.controls, **call.settings.options}
+        spoken = self.acoustic(tokens, lengths, controls, noise)
+        if self.denormalize is None or call.settings.prefer_normalized_feats:
+            return spoken, spoken.feats
+        return spoken, self.denormalize(spoken.feats)
+
+
+@attrs.frozen
+class _Call:
+    """One request: its utterances' voices, and settings.
+
+    Attributes:
+        given: noise of the caller's own.
+    """
+
+    voices: Voices
+    controls: Mapping[str, Array]
+    settings: Settings
+    given: Noise | None = None
+
+    def of(self, rows: Sequence[int]) -> _Call:
+        """The same for some of its utterances."""
+        return attrs.evolve(self, controls=self.voices.pick(self.controls, rows))
+
+    def noise(self, part: int) -> Noise:
+        """What a sentence hears."""
+        return self.settings.noise(part) if self.given is None else self.given
+
+
+def _durations(spoken: Spoken, row: int, rows: Sequence[Sequence[int]]) -> Array | None:
+    """(U,) of one utterance; what the model adds to the tokens (<sos/eos>), it adds to each."""
+    if spoken.durations is None:
+        return None
+    padding = max(map(len, rows)) - len(rows[row])
+    durations: Array = spoken.durations[row, : spoken.durations.shape[1] - padding]
+    return durations
