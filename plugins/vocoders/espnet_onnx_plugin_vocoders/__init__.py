@@ -12,10 +12,20 @@ from espnet_onnx.roles import Session
 ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
-_CLAIMS: dict[tuple[str, str], str] = {}
+_CLAIMS = {
+    ("vocoder", "hifigan"): ".hifigan_claim",
+    ("vocoder", "melgan"): ".melgan_claim",
+    ("vocoder", "parallel_wavegan"): ".parallel_wavegan_claim",
+    ("vocoder", "style_melgan"): ".style_melgan_claim",
+}
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
-_HOMES: dict[str, tuple[str, str]] = {}
+_HOMES = {
+    "vocoders.hifigan": (".hifigan_export", ".vocoder_runtime"),
+    "vocoders.melgan": (".melgan_export", ".vocoder_runtime"),
+    "vocoders.parallel_wavegan": (".parallel_wavegan_export", ".vocoder_runtime"),
+    "vocoders.style_melgan": (".style_melgan_export", ".vocoder_runtime"),
+}
 KINDS = tuple(_HOMES)
 
 

@@ -1,0 +1,136 @@
+"""What the graphs of all generators have in common.
+
+Shapes: B utterances, T frames, D features, K bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import espnet_onnx as eo
+from espnet_onnx.types import Feed
+
+__all__ = ["Normalise", "filter_bank", "generator_graph", "random_feats"]
+
+Speak = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
+
+
+class Normalise(nn.Module):
+    """(feats - mean) / scale, where the features come unnormalised and the vocoder minds.
+
+    Mirrors `normalize_before` of ParallelWaveGAN's generators.
+    """
+
+    mean: Tensor | None
+    scale: Tensor | None
+
+    def __init__(self, stats: tuple[Any, Any] | None) -> None:
+        """`stats`: mean and scale, (D,) each."""
+        super().__init__()
+        mean, scale = (None, None) if stats is None else map(_vector, stats)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        if self.mean is None or self.scale is None:
+            return feats
+        return (feats - self.mean) / self.scale
+
+
+def _vector(values: Any) -> Tensor:
+    return torch.as_tensor(np.asarray(values, np.float32).reshape(-1))
+
+
+def filter_bank(component: eo.Component) -> Any:
+    """The `PQMF` that joins a generator's bands: the parent's, or one of the conf; else None."""
+    live = component.given.get("pqmf")
+    params = component.conf.get("pqmf_params")
+    if live is not None or params is None:
+        return live
+    from espnet2.gan_tts.melgan.pqmf import PQMF
+
+    return PQMF(**params)
+
+
+def random_feats(width: int) -> Callable[[Sequence[int]], dict[str, Any]]:
+    """`feats` (B, T, `width`), as loud behind an utterance's end, and `feats_lengths` (B,)."""
+
+    def feed(lengths: Sequence[int]) -> dict[str, Any]:
+        rng = np.random.default_rng([len(lengths), *lengths])
+        feats = rng.normal(size=(len(lengths), max(lengths), width)).astype(np.float32)
+        return {"feats": feats, "feats_lengths": np.array(lengths, np.int64)}
+
+    return feed
+
+
+def generator_graph(
+    component: eo.Component,
+    part: eo.Part,
+    module: nn.Module,
+    speak: Speak,
+    *,
+    width: int,
+    inputs: Mapping[str, Sequence[str | None]] | None = None,
+    lengths: Mapping[str, str] | None = None,
+    more: Callable[[Sequence[int]], Feed] | None = None,
+) -> Mapping[str, eo.Graph]:
+    """One graph, `vocoder`: frames to waveform.
+
+    Args:
+        component: the generator, alive.
+        part: the claim on it.
+        module: its export-friendly form.
+        speak: the live generator's answer (T', K) to normalised frames (T, D) of one utterance,
+            and to its other inputs by name, batch 1.
+        width: D.
+        inputs: axes of those.
+        lengths: see `Graph.lengths`; of those.
+        more: makes them for the lengths of a trial.
+    """
+    hop, shortest = part.config["hop"], part.config["shortest"]
+    feats, normalise, bank = (
+        random_feats(width),
+        Normalise(_stats(component)),
+        filter_bank(component),
+    )
+
+    def feed(sizes: Sequence[int]) -> Feed:
+        extra = {} if more is None else more(sizes)
+        samples = np.array(sizes, np.int64) * hop
+        return {**feats(sizes), **extra, "wave_lengths": samples}
+
+    def reference(given: Feed) -> Feed:
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in given.items()}
+        with torch.no_grad():
+            wave = speak(normalise(tensors["feats"])[0], tensors)
+            if bank is not None:
+                wave = bank.synthesis(wave.T[None])[0].T
+        return {"wave": wave.reshape(1, -1).numpy()}
+
+    graph = eo.Graph(
+        module.eval(),
+        outputs=("wave",),
+        axes={
+            "feats": ("batch", "frames", None),
+            "feats_lengths": ("batch",),
+            "wave": ("batch", "samples"),
+            **(inputs or {}),
+        },
+        lengths={"frames": "feats_lengths", "samples": "wave_lengths", **(lengths or {})},
+        feed=feed,
+        reference=reference,
+        trials=([shortest + 1], [shortest, shortest + 22, shortest + 4], [shortest + 56]),
+        rate=None if part.config["sample_rate"] is None else part.config["sample_rate"] / hop,
+        quantise=None,
+    )
+    return {"vocoder": graph}
+
+
+def _stats(component: eo.Component) -> tuple[Any, Any] | None:
+    return component.given.get("stats")
