@@ -15,14 +15,14 @@ from torch import Tensor, nn
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.layers.encoder_block import EncoderBlock
+from espnet_onnx.layers.encoder_input import EncoderInput
 from espnet_onnx.layers.linear import Affine
 from espnet_onnx.layers.live_classes import attention_class
 from espnet_onnx.layers.live_encoder import random_features
 from espnet_onnx.layers.norm import Norm
 from espnet_onnx.types import Feed
 
-from .encoder_input import EncoderInput, table_length
-from .encoder_reference import EncoderReference
+from .encoder_reference import EncoderReference, table_length
 
 __all__ = ["EncoderModule", "encoder_graphs"]
 

@@ -9,12 +9,16 @@ import attrs
 import torch
 
 import espnet_onnx as eo
+from espnet_onnx.layers.live_classes import TABLE
 from espnet_onnx.layers.live_encoder import fresh_positions, unchanged
 from espnet_onnx.types import Feed
 
-from .encoder_input import table_length
+__all__ = ["EncoderReference", "table_length"]
 
-__all__ = ["EncoderReference"]
+
+def table_length(component: eo.Component) -> int:
+    """Positions in the table of a freshly built encoder; most have TABLE."""
+    return int(component.conf.get("max_pos_emb_len") or TABLE)
 
 
 @attrs.frozen

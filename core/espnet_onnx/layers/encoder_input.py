@@ -1,21 +1,22 @@
-"""From features or tokens to what the first encoder block sees.
+"""From features or tokens to what the first block of an encoder sees, with any kind of positions.
 
 Shapes: B utterances, T frames, F features, D width.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import espnet_onnx as eo
-from espnet_onnx.layers.linear import Affine
-from espnet_onnx.layers.live_classes import TABLE, is_position, plain_layer, position_layer
-from espnet_onnx.layers.masks import FrameMask, frame_mask
-from espnet_onnx.layers.positions import NoPositions, Position
-from espnet_onnx.layers.subsampling import parts, subsampling
+from .linear import Affine
+from .live_classes import is_position, plain_layer, position_layer
+from .masks import FrameMask, frame_mask
+from .positions import NoPositions, Position
+from .subsampling import parts, subsampling
 
-__all__ = ["EncoderInput", "table_length"]
+__all__ = ["EncoderInput"]
 
 
 class EncoderInput(nn.Module):
@@ -26,6 +27,11 @@ class EncoderInput(nn.Module):
         before: layers in front of the positions.
         after: layers behind them (`wav2vec` only).
     """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, FrameMask, Position]:
+            """`nn.Module` itself promises Any."""
 
     def __init__(self, embed: nn.Module | None, limit: int) -> None:
         """`limit` is the length of a fresh model's legacy position table."""
@@ -74,8 +80,3 @@ class _Embedding(nn.Module):
 
 def _plain(layer: nn.Module) -> nn.Module:
     return _Embedding(layer) if isinstance(layer, nn.Embedding) else plain_layer(layer)
-
-
-def table_length(component: eo.Component) -> int:
-    """Positions in the table of a freshly built encoder; most have TABLE."""
-    return int(component.conf.get("max_pos_emb_len") or TABLE)
