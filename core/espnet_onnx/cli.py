@@ -16,7 +16,19 @@ import importlib_metadata
 import typer
 
 from . import __version__
-from .commands import bench, demo, dump, export, inspect, plugins, stream, transcribe, verify, zoo
+from .commands import (
+    bench,
+    demo,
+    dump,
+    export,
+    inspect,
+    plugins,
+    stream,
+    synthesize,
+    transcribe,
+    verify,
+    zoo,
+)
 from .errors import EspnetOnnxError
 
 __all__ = ["app", "main"]
@@ -33,7 +45,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (inspect, export, verify, transcribe, stream, dump, bench, plugins, zoo, demo):
+for _command in (
+    inspect,
+    export,
+    verify,
+    transcribe,
+    stream,
+    synthesize,
+    dump,
+    bench,
+    plugins,
+    zoo,
+    demo,
+):
     _command.register(app)
 
 

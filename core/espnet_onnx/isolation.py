@@ -10,14 +10,17 @@ unpickles, names a context manager in the entry-point group `espnet_onnx.buildin
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 import random
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from statistics import NormalDist
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import importlib_metadata
 import numpy as np
@@ -25,10 +28,12 @@ import torch
 
 from .errors import one_line
 from .manager import log, reraise
+from .types import Array
 
 __all__ = [
     "GROUP",
     "Substitute",
+    "injected_noise",
     "substitute",
     "undisturbed",
     "without_downloads",
@@ -108,6 +113,46 @@ def without_dropout() -> Iterator[None]:
         yield
     finally:
         torch.nn.functional.dropout = original
+
+
+@contextmanager
+def injected_noise(drawn: Sequence[tuple[str, Array]]) -> Iterator[None]:
+    """Make torch's normal noise, and dropout that never sleeps, what somebody else has drawn.
+
+    A prenet's dropout, which ESPnet applies in inference, keeps the units whose noise is above the
+    quantile of its rate. Called with all frames so far, (1, T, P), each has the noise of its step.
+
+    Args:
+        drawn: names and noise of one utterance in the order in which it was asked for; that of
+            `prenet` is (1, L, P), L layers that take turns.
+
+    Raises:
+        AssertionError: noise of another shape is asked for, or more of it.
+    """
+    normal = iter([torch.from_numpy(array) for name, array in drawn if name != "prenet"])
+    prenet = [torch.from_numpy(array[0]) for name, array in drawn if name == "prenet"]
+    calls = itertools.count()
+
+    def randn(*size: Any, **_named: Any) -> torch.Tensor:
+        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+        noise = next(normal, None)
+        assert noise is not None and tuple(noise.shape) == shape, f"noise of the shape {shape}"
+        return noise
+
+    def dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        if not training:
+            return x
+        step, layer = divmod(next(calls), len(prenet[0]))
+        noise = torch.stack([units[layer] for units in prenet[: x.shape[1]]])
+        kept = (noise if x.dim() == 3 else prenet[step][layer]) > NormalDist().inv_cdf(p)
+        return x * kept / (1 - p)
+
+    with (
+        mock.patch.object(torch, "randn", randn),
+        mock.patch.object(torch, "randn_like", lambda x, **_named: randn(*x.shape)),
+        mock.patch.object(torch.nn.functional, "dropout", dropout),
+    ):
+        yield
 
 
 class _NoLoss(torch.nn.Module):

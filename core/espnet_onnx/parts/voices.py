@@ -59,6 +59,12 @@ class Voices:
             raise InputError(f"this model does not take {_WHAT[extra[0]]}: leave {extra[0]} out")
         return {name: self._checked(name, value, count) for name, value in named.items()}
 
+    def any(self) -> dict[str, Any]:
+        """A voice to try the model with, as a call takes it."""
+        noise = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
+        made: dict[str, Any] = {"spembs": noise[: self.width or 1], "speech": noise}
+        return {name: made.get(name, 0) for name in self.needs}
+
     def pick(self, controls: Mapping[str, Array], rows: Sequence[int]) -> dict[str, Array]:
         """The controls of some utterances; a recording is everybody's."""
         chosen = list(rows)

@@ -13,9 +13,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLOCKED", "ask", "block", "recognise"]
+__all__ = ["BLOCKED", "TOKENS", "ask", "block", "recognise", "speak"]
 
 BLOCKED = ("torch", "torchaudio", "onnx", "onnx_ir", "onnxscript", "espnet", "espnet2")
+
+
+# What a model says that is asked to speak.
+TOKENS = (1, 4, 2, 3, 1, 5, 3)
 
 
 def block() -> None:
@@ -29,6 +33,14 @@ def recognise(runtime: Any) -> dict[str, Any]:
     noise = np.random.default_rng(0).normal(0, 0.1, runtime.sample_rate).astype(np.float32)
     result = runtime(noise, beam_size=3, maxlenratio=-8)
     return {"text": result.text, "ids": list(map(int, result.ids)), "score": float(result.score)}
+
+
+def speak(runtime: Any) -> dict[str, Any]:
+    """A few tokens through a synthesizer, in some voice of its own."""
+    speech = runtime(TOKENS, **runtime.voices.any())
+    durations = None if speech.durations is None else speech.durations.tolist()
+    # Some samples: they travel as text.
+    return {"samples": len(speech.wave), "durations": durations, "wave": speech.wave[::97].tolist()}
 
 
 def ask(bundle: str | Path, precision: str, question: str) -> Any:

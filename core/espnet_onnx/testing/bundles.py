@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -17,10 +17,14 @@ import soundfile
 
 from .. import bundle as bundles
 from ..errors import BundleError
+from ..parts.noise import Gaussian
+from ..reference import Speaker
+from ..runtime import load
+from ..types import Array
 from ..verify import verify
-from .alone import ask
+from .alone import TOKENS, ask
 from .specimen import Specimen
-from .tiny import RECOGNISE
+from .tiny import RECOGNISE, SPEAK
 
 __all__ = [
     "check_answers_as_espnet",
@@ -28,7 +32,11 @@ __all__ = [
     "check_manifest",
     "check_model_is_unchanged",
     "check_runs_alone",
+    "check_speaks_as_espnet",
 ]
+
+# ANCHORS of the project: waveforms, full scale being 1.
+FULL_SCALE = 1e-3
 
 
 def check_runs_alone(specimen: Specimen) -> None:
@@ -41,7 +49,9 @@ def check_runs_alone(specimen: Specimen) -> None:
 
 
 def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
-    """A recogniser hears in noise what ESPnet's own inference hears in it."""
+    """A recogniser hears in noise, or a model speaks, what ESPnet's own inference does."""
+    if specimen.model.ask == SPEAK:
+        check_speaks_as_espnet(specimen)
     if specimen.model.ask != RECOGNISE:
         return
     children = specimen.manifest.tree.children
@@ -63,6 +73,30 @@ def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
     fp32 = [r for r in result.recordings if r.precision == "fp32"]
     different = [(r.ids, r.espnet_ids) for r in fp32 if r.verdict == "different"]
     assert fp32 and not different, f"tokens of bundle and ESPnet: {different}"
+
+
+def check_speaks_as_espnet(specimen: Specimen) -> None:
+    """With the same noise it says with fp32 what ESPnet's `Text2Speech` says, sample by sample."""
+    runtime = load(specimen.bundle, precision="fp32", threads=1, manager=specimen.manager)
+    drawn: list[tuple[str, Array]] = []
+    gaussian = Gaussian(1)
+
+    def noise(name: str, shape: Sequence[int]) -> Array:
+        drawn.append((name, gaussian(name, shape)))
+        return drawn[-1][1]
+
+    voice = runtime.voices.any()
+    ours = runtime(TOKENS, noise=noise, **voice)
+    espnet = Speaker(specimen.loaded)
+    wave, durations = espnet(TOKENS, drawn, voice, runtime.settings.options)
+    frames = ours.details.get("duration", ours.durations)
+    if frames is not None and durations is not None:
+        assert np.array_equal(np.ravel(frames), durations), "durations of bundle and ESPnet differ"
+    assert ours.wave.shape == wave.shape, f"samples: {ours.wave.shape}, ESPnet's {wave.shape}"
+    apart = np.abs(ours.wave - wave).max()
+    # Tiny models whisper.
+    loudest = min(1.0, float(np.abs(wave).max()))
+    assert apart <= FULL_SCALE * loudest, f"waves of bundle and ESPnet differ by {apart}"
 
 
 def check_model_is_unchanged(specimen: Specimen) -> None:

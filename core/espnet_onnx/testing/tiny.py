@@ -17,6 +17,7 @@ from ..manager import Manager
 __all__ = ["TinyModel", "feats_stats", "tiny_models"]
 
 RECOGNISE = "espnet_onnx.testing.alone:recognise"
+SPEAK = "espnet_onnx.testing.alone:speak"
 
 
 @attrs.frozen
@@ -31,7 +32,8 @@ class TinyModel:
         config: a whole model's config.yaml; what it leaves out takes ESPnet's defaults.
         files: relative file name in the config -> what writes it.
         task: the ESPnet task that loads it; None decides by the config's keys.
-        ask: `module:function`, importable without torch, from the open bundle to JSON values.
+        ask: `module:function`, importable without torch, from the open bundle to JSON values; by
+            default what recognises noise, or speaks where the config has a `tts`.
         lm: config.yaml of a language model that it decodes with.
         ngram: the name in `files` of an n-gram that it decodes with.
         needs: packages that its bundle imports; where one is missing, its checks are skipped.
@@ -41,10 +43,14 @@ class TinyModel:
     config: Mapping[str, Any] = attrs.field(repr=False)
     files: Mapping[str, Callable[[Path], None]] = attrs.field(factory=dict, repr=False)
     task: str | None = None
-    ask: str = RECOGNISE
+    ask: str = attrs.field()
     lm: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     ngram: str | None = None
     needs: Sequence[str] = ()
+
+    @ask.default
+    def _ask(self) -> str:
+        return SPEAK if "tts" in self.config else RECOGNISE
 
 
 def feats_stats(width: int) -> Callable[[Path], None]:

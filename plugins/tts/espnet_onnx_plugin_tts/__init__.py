@@ -12,10 +12,13 @@ from espnet_onnx.roles import Session
 ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
-_CLAIMS: dict[tuple[str, str], str] = {}
+_CLAIMS = {
+    ("model", "gan_tts"): ".root_claim",
+    ("model", "tts"): ".root_claim",
+}
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
-_HOMES: dict[str, tuple[str, str]] = {}
+_HOMES = {"tts.root": (".root_export", ".root_runtime")}
 KINDS = tuple(_HOMES)
 
 

@@ -1,0 +1,135 @@
+"""espnet-onnx synthesize: text to speech from a bundle."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import InputError
+from .output import Bundle, print_json
+
+if TYPE_CHECKING:
+    from ..parts.synthesizer import Synthesizer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("synthesize")(synthesize)
+
+
+def synthesize(
+    bundle: Path = Bundle,
+    text: str = typer.Argument(..., metavar="TEXT", help="What to say; - reads it from stdin."),
+    output: Path = typer.Option(..., "-o", "--output", metavar="OUT.wav", help="File to write."),
+    sid: int | None = typer.Option(None, help="Speaker id, for models of several speakers."),
+    lid: int | None = typer.Option(None, help="Language id, for models of several languages."),
+    spembs: Path | None = typer.Option(
+        None, metavar="FILE.npy", help="Speaker embedding (x-vector)."
+    ),
+    speech: Path | None = typer.Option(
+        None, metavar="AUDIO", help="Recording to speak like, for models with style tokens."
+    ),
+    speed: float | None = typer.Option(None, help="1 as trained, 2 twice as fast."),
+    seed: int | None = typer.Option(None, help="Of the noise; the same one sounds the same."),
+    setting: list[str] = typer.Option(
+        [], "--set", metavar="NAME=VALUE", help="Any other setting: noise_scale=0.3."
+    ),
+    stream: bool = typer.Option(
+        False, "--stream", help="Write sound as soon as it is known, in parts of half a second."
+    ),
+    precision: str | None = typer.Option(None, help="fp32 or int8; default is the bundle's first."),
+    threads: int | None = typer.Option(None, help="Threads; default is all cores."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
+) -> None:
+    """Speak a text into a sound file of 16 bits."""
+    from ..runtime import load
+
+    tts = load(bundle, precision=precision, threads=threads)
+    if not hasattr(tts, "vocoder"):
+        raise InputError(f"{bundle}: this bundle does not speak: give one of a TTS model")
+    given = dict(map(_setting, setting)) | _speed(tts, speed)
+    voice = {"sids": sid, "lids": lid, "speech": speech, "seed": seed}
+    given |= {name: value for name, value in voice.items() if value is not None}
+    if spembs is not None:
+        given["spembs"] = _embedding(spembs)
+    text = sys.stdin.read() if text == "-" else text
+    done = _streamed(tts, text, output, given) if stream else _whole(tts, text, output, given)
+    if as_json:
+        print_json({"audio": str(output), **done})
+    else:
+        typer.echo(
+            f"{output}: {done['seconds']:.2f} s at {done['sample_rate']} Hz, made in"
+            f" {done['made_in']:.2f} s"
+        )
+
+
+def _whole(tts: Synthesizer, text: str, output: Path, given: dict[str, Any]) -> dict[str, Any]:
+    start = time.perf_counter()
+    speech = tts(text, **given)
+    made_in = time.perf_counter() - start
+    speech.save(output)
+    durations = None if speech.durations is None else speech.durations.tolist()
+    return {
+        "seconds": speech.seconds,
+        "sample_rate": speech.sample_rate,
+        "made_in": made_in,
+        "ids": list(speech.ids),
+        "durations": durations,
+    }
+
+
+def _streamed(tts: Synthesizer, text: str, output: Path, given: dict[str, Any]) -> dict[str, Any]:
+    from ..parts.speech import open_file
+
+    start = time.perf_counter()
+    samples, first = 0, None
+    waves = tts(text, stream=True, **given)
+    with open_file(output, tts.sample_rate) as file:
+        for wave in waves:
+            file.write(wave)
+            file.flush()
+            samples += len(wave)
+            first = time.perf_counter() - start if first is None else first
+    return {
+        "seconds": samples / tts.sample_rate,
+        "sample_rate": tts.sample_rate,
+        "made_in": time.perf_counter() - start,
+        "first_sound_after": first,
+    }
+
+
+def _speed(tts: Synthesizer, speed: float | None) -> dict[str, float]:
+    """ESPnet's `speed_control_alpha` stretches."""
+    if speed is None:
+        return {}
+    if "alpha" not in tts.settings.options:
+        raise InputError("this model decides itself how fast it speaks: leave --speed out")
+    if not speed > 0:
+        raise InputError(f"--speed {speed:g}: give a number above 0, such as 1.2")
+    return {"alpha": 1 / speed}
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), json.loads(value if equals else "")
+    except ValueError:
+        raise InputError(f"--set {text}: give NAME=NUMBER, such as noise_scale=0.3") from None
+
+
+def _embedding(path: Path) -> Any:
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{path}: is no array that numpy can read ({error}): give an x-vector as .npy"
+        ) from error
