@@ -52,7 +52,7 @@ class ConvExtractor(nn.Module):
         """
         plain = any(layer.norm is None for layer in self.rest)
         kept = range(0 if plain else len(self.rest) // 2, len(self.rest))
-        return Quantise(exclude=[rf"\brest\.{i}\.affine/" for i in kept], cosine=0.999)
+        return Quantise(exclude=[rf"\brest\.{i}\.affine/" for i in kept])
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """(B,) samples -> (B,) frames."""
