@@ -13,6 +13,7 @@ ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
 _CLAIMS = {
+    ("vocoder", "griffin_lim"): ".griffin_lim_claim",
     ("vocoder", "hifigan"): ".hifigan_claim",
     ("vocoder", "melgan"): ".melgan_claim",
     ("vocoder", "parallel_wavegan"): ".parallel_wavegan_claim",
@@ -21,6 +22,7 @@ _CLAIMS = {
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
 _HOMES = {
+    "vocoders.griffin_lim": (".griffin_lim_claim", ".griffin_lim_runtime"),
     "vocoders.hifigan": (".hifigan_export", ".vocoder_runtime"),
     "vocoders.melgan": (".melgan_export", ".vocoder_runtime"),
     "vocoders.parallel_wavegan": (".parallel_wavegan_export", ".vocoder_runtime"),

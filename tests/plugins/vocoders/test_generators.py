@@ -238,3 +238,26 @@ def test_a_parents_filter_bank_is_taken_as_it_is() -> None:
         for given in ({}, {"pqmf": bank})
     ]
     np.testing.assert_allclose(waves[0], 2 * waves[1], rtol=1e-5)
+
+
+def test_griffin_lim_needs_no_graph() -> None:
+    conf = {"fs": 16000, "n_fft": 64, "n_shift": 16, "n_mels": 5, "fmax": None, "window": "hann"}
+    found = eo.Component("vocoder", "vocoder", "griffin_lim", conf)
+    part = plugin.split_modules(found)
+    assert isinstance(part, eo.Part) and plugin.export_module(found, part) == {}
+    node = eo.Node("vocoder", part.kind, "vocoders", part.config)
+    vocoder = plugin.build_runtime(node, {}, lambda _name: eager)  # type: ignore[arg-type, return-value]
+    assert (vocoder.sample_rate, vocoder.hop, vocoder.context) == (16000, 16, None)
+
+
+@pytest.mark.parametrize(
+    ("conf", "reason"),
+    [({"fs": 8000}, "needs n_fft, n_shift"), ({"window": "kaiser"}, "window kaiser")],
+)
+def test_features_that_griffin_lim_cannot_read_are_declined(
+    conf: dict[str, Any], reason: str
+) -> None:
+    sizes = {} if "fs" in conf else {"fs": 8000, "n_fft": 64, "n_shift": 16}
+    found = eo.Component("vocoder", "vocoder", "griffin_lim", {**sizes, **conf})
+    answer = plugin.split_modules(found)
+    assert isinstance(answer, eo.Declined) and reason in answer.reason
