@@ -138,16 +138,6 @@ def test_a_tag_or_a_folder_but_not_both() -> None:
         espnet_onnx.Speech2Text("never/exported")
 
 
-@pytest.mark.parametrize("name", ["Text2Speech"])
-def test_what_is_not_there_yet_says_so(name: str) -> None:
-    with pytest.raises(ImportError, match=f"{name} comes with .* not supported yet"):
-        exec(f"from espnet_onnx import {name}")
+def test_a_name_that_there_is_not_says_so() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Speech3Text'"):
         _ = espnet_onnx.Speech3Text
-
-
-@pytest.mark.export
-def test_the_exporter_that_is_not_there_yet_says_so() -> None:
-    pytest.importorskip("espnet2")
-    with pytest.raises(ImportError, match=r"TTSModelExport comes with text-to-speech"):
-        exec("from espnet_onnx.export import TTSModelExport")

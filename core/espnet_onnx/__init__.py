@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dropin import Speech2Text, StreamingSpeech2Text
+    from .dropin_speech import Text2Speech
     from .hookspecs import hookimpl
     from .runtime import load
     from .types import Component, Declined, Graph, Node, Part, Quantise
@@ -23,12 +24,10 @@ _HOME = {
     "Quantise": "types",
     "Speech2Text": "dropin",
     "StreamingSpeech2Text": "dropin",
+    "Text2Speech": "dropin_speech",
     "hookimpl": "hookspecs",
     "load": "runtime",
 }
-
-# Names of espnet_onnx 0.2.1 that wait for their models.
-_LATER = {"Text2Speech": "text-to-speech"}
 
 __all__ = [
     "Component",
@@ -39,6 +38,7 @@ __all__ = [
     "Quantise",
     "Speech2Text",
     "StreamingSpeech2Text",
+    "Text2Speech",
     "__version__",
     "hookimpl",
     "load",
@@ -48,7 +48,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    if name in _LATER:
-        # An AttributeError would lose its text in `from espnet_onnx import NAME`.
-        raise ImportError(f"{name} comes with {_LATER[name]}, which is not supported yet")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

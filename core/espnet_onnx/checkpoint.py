@@ -31,7 +31,8 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     """Read a checkpoint's tensors to the CPU; nothing in the file is executed.
 
     Takes a bare state dict and what ESPnet's tools wrap one in: `model` (its trainer's
-    checkpoint.pth), `module` (DeepSpeed), `state_dict` (Lightning).
+    checkpoint.pth), `module` (DeepSpeed), `state_dict` (Lightning), `generator` in `model` (a
+    vocoder of ParallelWaveGAN's).
 
     Raises:
         ModelError: missing, empty or truncated file, not a checkpoint, or a pickle with code in it.
@@ -93,7 +94,7 @@ def apply_state(
 
 
 def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:
-    for wrapper in ("model", "module", "state_dict"):
+    for wrapper in ("model", "module", "state_dict", "generator"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     if not isinstance(loaded, Mapping) or not len(loaded):

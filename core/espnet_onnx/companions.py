@@ -1,4 +1,4 @@
-"""Models in files of their own that help a search: a language model, an n-gram.
+"""Models in files of their own: a language model and an n-gram for a search, a vocoder for speech.
 
 Only `load` needs torch.
 """
@@ -17,14 +17,18 @@ from .errors import ModelError
 from .sources import Source
 from .tasks import root_task
 from .types import Component
+from .vocoder_files import LiveVocoder, VocoderFiles
 
 if TYPE_CHECKING:
     from .loader import Loaded
 
-__all__ = ["Companions", "Language"]
+__all__ = ["Companions", "Language", "Vocoder"]
 
 # What a caller may name as a language model; False leaves out the one that a pack brings.
 Language: TypeAlias = "Loaded | Source | str | Path | Literal[False] | None"
+
+# And as a vocoder; False is ESPnet's own way without one.
+Vocoder: TypeAlias = "LiveVocoder | str | Path | Literal[False] | None"
 
 _NONE = "none"
 _LM = ("lm_train_config", "lm_file")
@@ -41,14 +45,16 @@ class Companions:
     Attributes:
         lm: the language model, on disk or live.
         ngram: an ARPA file or kenlm's own binary.
+        vocoder: on disk or live.
         left: keys of a pack's files that are no such model.
     """
 
-    NAMES: ClassVar[tuple[str, ...]] = ("lm", "ngram")
+    NAMES: ClassVar[tuple[str, ...]] = ("lm", "ngram", "vocoder")
 
     lm: Source | Loaded | None = None
     ngram: Path | None = None
     left: tuple[str, ...] = ()
+    vocoder: VocoderFiles | LiveVocoder | None = None
 
     @classmethod
     def of(
@@ -56,6 +62,7 @@ class Companions:
         lm: Language = None,
         ngram: str | Path | Literal[False] | None = None,
         extra: Mapping[str, Path] | None = None,
+        vocoder: Vocoder = None,
     ) -> Companions:
         """The models that a user names; of what he does not name, those of the pack.
 
@@ -64,6 +71,8 @@ class Companions:
                 False or "none" for none at all.
             ngram: a file; False or "none" likewise.
             extra: what else the model's pack holds, by the keys of its meta.yaml.
+            vocoder: a ParallelWaveGAN checkpoint or a folder with one, or live; False or "none"
+                likewise.
 
         Raises:
             ModelError: a file is missing, or holds something else.
@@ -74,11 +83,15 @@ class Companions:
         if ngram is None:
             ngram = packed.get(_NGRAM)
         left = tuple(sorted(key for key in packed if key not in (*_LM, _NGRAM)))
-        return cls(_language_model(lm), _file(ngram), left)
+        return cls(_language_model(lm), _file(ngram), left, _vocoder(vocoder))
 
     @classmethod
     def beside(
-        cls, live: Any, lm: Language = None, ngram: str | Path | Literal[False] | None = None
+        cls,
+        live: Any,
+        lm: Language = None,
+        ngram: str | Path | Literal[False] | None = None,
+        vocoder: Vocoder = None,
     ) -> Companions:
         """The same for an object that decodes: its n-gram still knows its file.
 
@@ -94,22 +107,25 @@ class Companions:
             )
         if scorer is not None and ngram is None:
             ngram = os.fsdecode(scorer.lm.path)
-        return cls.of(lm, ngram)
+        return cls.of(lm, ngram, vocoder=vocoder)
 
     def load(self) -> Companions:
-        """The same, with a live language model.
+        """The same, with a live language model and vocoder.
 
         Raises:
-            ModelError: its weights are missing or do not fit.
+            ModelError: their weights are missing or do not fit.
         """
-        if not isinstance(self.lm, Source):
-            return self
-        if self.lm.weights is None:
-            path = self.lm.config_path
-            raise ModelError(f"{path}: is a config without weights: give {path}:FILE")
-        from . import loader
+        lm, vocoder = self.lm, self.vocoder
+        if isinstance(vocoder, VocoderFiles):
+            vocoder = vocoder.load()
+        if isinstance(lm, Source):
+            if lm.weights is None:
+                path = lm.config_path
+                raise ModelError(f"{path}: is a config without weights: give {path}:FILE")
+            from . import loader
 
-        return attrs.evolve(self, lm=loader.load_model(self.lm, "lm"))
+            lm = loader.load_model(lm, "lm")
+        return attrs.evolve(self, lm=lm, vocoder=vocoder)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -129,7 +145,7 @@ class Companions:
         """Components by companion's name, for the root whose config this is.
 
         Raises:
-            ModelError: a companion has another vocabulary than the model.
+            ModelError: a companion has another vocabulary than the model, or is of no use to it.
         """
         found = {}
         tokens = _tokens(config)
@@ -138,6 +154,13 @@ class Companions:
         if self.ngram is not None:
             conf, given = {_NGRAM: str(self.ngram)}, {"token_list": tokens}
             found["ngram"] = Component("ngram", "ngram", "kenlm", conf, given=given)
+        if self.vocoder is not None:
+            if "tts" not in config:
+                raise ModelError("vocoder: this model does not speak: leave the vocoder out")
+            live = self.vocoder if isinstance(self.vocoder, LiveVocoder) else None
+            files = self.vocoder if live is None else live.files
+            assert isinstance(files, VocoderFiles)
+            found["vocoder"] = files.component(live)
         return found
 
 
@@ -187,6 +210,12 @@ def _file(path: str | Path | Literal[False] | None) -> Path | None:
     if not head.startswith(_KENLM) and _ARPA not in head:
         raise ModelError(f"{found}: is no n-gram: give an ARPA file or a kenlm binary")
     return found.resolve()
+
+
+def _vocoder(vocoder: Vocoder) -> VocoderFiles | LiveVocoder | None:
+    if vocoder is None or vocoder is False or vocoder == _NONE:
+        return None
+    return VocoderFiles.find(vocoder) if isinstance(vocoder, str | Path) else vocoder
 
 
 def _component(lm: Source | Loaded, tokens: list[str] | None) -> Component:

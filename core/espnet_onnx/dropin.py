@@ -17,7 +17,14 @@ from .parts.streaming_recognizer import Stream
 from .parts.streaming_utterance import Partial
 from .runtime import load
 
-__all__ = ["Hypothesis", "Result", "Speech2Text", "StreamingSpeech2Text", "bundle_folder"]
+__all__ = [
+    "Hypothesis",
+    "Result",
+    "Speech2Text",
+    "StreamingSpeech2Text",
+    "bundle_folder",
+    "opened",
+]
 
 log = logging.getLogger("espnet_onnx")
 
@@ -71,7 +78,7 @@ class Speech2Text:
         cache_dir: str | Path | None = None,
         **decoding: Any,
     ) -> None:
-        self._asr = _opened(tag_name, model_dir, providers, use_quantized, cache_dir, decoding)
+        self._asr = opened(tag_name, model_dir, providers, use_quantized, cache_dir, decoding)
 
     def __call__(self, speech: np.ndarray[Any, Any]) -> list[Result]:
         """Recognise (S,) samples at the model's rate: [(text, tokens, ids, hypothesis), ...]."""
@@ -116,7 +123,7 @@ class StreamingSpeech2Text:
         cache_dir: str | Path | None = None,
         **options: Any,
     ) -> None:
-        self._asr = _opened(tag_name, model_dir, providers, use_quantized, cache_dir, {})
+        self._asr = opened(tag_name, model_dir, providers, use_quantized, cache_dir, {})
         if not hasattr(self._asr, "stream"):
             raise InputError("this bundle does not stream: use espnet_onnx.load")
         sizes = {"block_size": block_size, "hop_size": hop_size, "look_ahead": look_ahead}
@@ -173,7 +180,7 @@ class StreamingSpeech2Text:
         return [_result(r, self._asr.searcher) for r in result.nbest or (result,) if r.tokens]
 
 
-def _opened(
+def opened(
     tag_name: str | None,
     model_dir: str | Path | None,
     providers: Sequence[str],
@@ -181,6 +188,11 @@ def _opened(
     cache_dir: str | Path | None,
     decoding: Mapping[str, Any],
 ) -> Any:
+    """What the bundle is, by tag or folder.
+
+    Raises:
+        InputError: neither or both are given, or the bundle cannot be used.
+    """
     if (tag_name is None) == (model_dir is None):
         raise InputError("give either tag_name or model_dir")
     folder = Path(model_dir) if model_dir else bundle_folder(str(tag_name), cache_dir)

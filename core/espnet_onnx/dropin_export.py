@@ -1,4 +1,4 @@
-"""`ASRModelExport` with the names and call signatures of espnet_onnx 0.2.1 (needs torch)."""
+"""`ASRModelExport` and `TTSModelExport` as espnet_onnx 0.2.1 had them (needs torch)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .dropin import bundle_folder
 from .errors import InputError
 from .export import Exported, export
 
-__all__ = ["ASRModelExport"]
+__all__ = ["ASRModelExport", "TTSModelExport"]
 
 
 class ASRModelExport:
@@ -34,7 +34,15 @@ class ASRModelExport:
         Raises:
             InputError: an option of 0.2.1 that no longer means anything.
         """
-        known = {"decoding", "keep_going", "keep_slower", "overwrite", "threads", "prefer"}
+        known = {
+            "decoding",
+            "keep_going",
+            "keep_slower",
+            "overwrite",
+            "threads",
+            "prefer",
+            "vocoder",
+        }
         unknown = sorted(set(options) - known)
         if unknown:
             raise InputError(
@@ -80,3 +88,10 @@ class ASRModelExport:
     ) -> Exported:
         """Export a packed ESPnet zip."""
         return self.export(str(path), tag_name, quantize, optimize)
+
+
+class TTSModelExport(ASRModelExport):
+    """The same for `Text2Speech`, whose vocoder comes along where ESPnet makes it itself.
+
+    A trained vocoder's config is lost in a live object: give `vocoder` by `set_export_config`.
+    """

@@ -14,7 +14,7 @@ from . import bundle as bundles
 from . import loader, sources
 from .bundle import Manifest, NodeEntry
 from .claims import claim_model
-from .companions import Companions, Language
+from .companions import Companions, Language, Vocoder
 from .errors import CheckFailed, InputError, ModelError
 from .graphs import GraphBuilder
 from .manager import Manager, log
@@ -24,9 +24,9 @@ from .runtime import load, session_options
 from .tracer import OPSET
 
 if TYPE_CHECKING:
-    from .dropin_export import ASRModelExport
+    from .dropin_export import ASRModelExport, TTSModelExport
 
-__all__ = ["ASRModelExport", "Exported", "export"]
+__all__ = ["ASRModelExport", "Exported", "TTSModelExport", "export"]
 
 PRECISIONS = ("fp32", "int8")
 
@@ -59,6 +59,7 @@ def export(
     role: str | None = None,
     lm: Language = None,
     ngram: str | Path | Literal[False] | None = None,
+    vocoder: Vocoder = None,
     decoding: Mapping[str, Any] | None = None,
     keep_going: bool = False,
     keep_slower: bool = False,
@@ -81,6 +82,8 @@ def export(
         lm: language model to decode with: a folder, zip or tag, "CONFIG:FILE", or live; None
             takes the one that a pack brings, False none.
         ngram: n-gram model to decode with, an ARPA file or kenlm's binary; None and False likewise.
+        vocoder: what makes sound of an acoustic model's features: a ParallelWaveGAN checkpoint or a
+            folder with one; None and False are Griffin-Lim.
         decoding: search settings that become the bundle's defaults (`beam_size`, ...); None
             takes those of a live object, or ESPnet's own defaults.
         keep_going: keep graphs that fail parity; the manifest then names them.
@@ -100,7 +103,7 @@ def export(
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
         progress("load")
-        loaded, companions, name = _load(model, lm, ngram, task, role, cache, manager)
+        loaded, companions, name = _load(model, lm, ngram, vocoder, task, role, cache, manager)
         claim = claim_model(loaded, companions, manager, role=role)
         search = _search(claim, model, decoding)
         builder = GraphBuilder(
@@ -123,6 +126,7 @@ def _load(
     model: Any,
     lm: Language,
     ngram: str | Path | Literal[False] | None,
+    vocoder: Vocoder,
     task: str | None,
     role: str | None,
     cache: str | Path | None,
@@ -130,13 +134,14 @@ def _load(
 ) -> tuple[loader.Loaded, Companions, str]:
     """The live models and a name; what nobody claims is said before ESPnet builds anything."""
     if not isinstance(model, str | Path):
-        companions = Companions.beside(model, lm, ngram).load()
-        return loader.from_live(model, task=task, lm=lm), companions, type(model).__name__
+        companions = Companions.beside(model, lm, ngram, vocoder).load()
+        live = loader.from_live(model, task=task, lm=lm, vocoder=vocoder)
+        return live, companions, type(model).__name__
     if task is not None:
         loader.task_class(task)
     source = sources.find(model, cache=cache)
     wanted = role in (None, *Companions.NAMES)
-    companions = Companions.of(lm, ngram, source.extra if wanted else {})
+    companions = Companions.of(lm, ngram, source.extra if wanted else {}, vocoder)
     claim_model(source, companions, manager, task=task, role=role)
     left = companions.left if wanted else sorted(source.extra)
     if left:
@@ -248,10 +253,8 @@ def _try_out(folder: Path, manifest: Manifest, manager: Manager, threads: int | 
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ASRModelExport":
-        from .dropin_export import ASRModelExport
+    if name in ("ASRModelExport", "TTSModelExport"):
+        from . import dropin_export
 
-        return ASRModelExport
-    if name == "TTSModelExport":
-        raise ImportError("TTSModelExport comes with text-to-speech, which is not supported yet")
+        return getattr(dropin_export, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

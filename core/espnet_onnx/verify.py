@@ -12,7 +12,7 @@ from . import bundle as bundles
 from . import loader, sources
 from .bundle import Manifest, NodeEntry
 from .claims import claim_model
-from .companions import Companions, Language
+from .companions import Companions, Language, Vocoder
 from .errors import InputError
 from .graphs import graphs_of, runner, verdict
 from .manager import Manager
@@ -98,6 +98,7 @@ def verify(
     task: str | None = None,
     lm: Language = None,
     ngram: str | Path | Literal[False] | None = None,
+    vocoder: Vocoder = None,
     transcripts: Sequence[str] = (),
     manager: Manager | None = None,
     threads: int | None = None,
@@ -114,6 +115,7 @@ def verify(
         task: the ESPnet task that loads the model; None decides by the config.
         lm: the language model that the bundle was exported with; see `export.export`.
         ngram: likewise the n-gram model.
+        vocoder: likewise the vocoder.
         transcripts: what a first pass heard in each input, for models that read it.
         decoding: search settings for both sides.
 
@@ -124,7 +126,7 @@ def verify(
     ours = _Bundle.open(Path(bundle), manager, threads, progress)
     source = sources.find(against)
     loaded = loader.load_model(source, task)
-    companions = Companions.of(lm, ngram, source.extra).load()
+    companions = Companions.of(lm, ngram, source.extra, vocoder).load()
     claim = claim_model(loaded, companions, manager, role=ours.manifest.role)
     graphs = list(ours.graphs(ours.manifest.tree, claim))
     if not inputs and not transcripts:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from .output import Json, Lm, Ngram, Prefer, Without, print_json, split, steps, table
+from .output import Json, Lm, Ngram, Prefer, Vocoder, Without, print_json, split, steps, table
 
 __all__ = ["register", "require_extra", "summary"]
 
@@ -27,6 +27,7 @@ def export(
     role: str | None = typer.Option(None, help="Export only the component of this role."),
     lm: str | None = Lm,
     ngram: str | None = Ngram,
+    vocoder: str | None = Vocoder,
     keep_going: bool = typer.Option(
         False, "--keep-going", help="Keep graphs that fail parity; exit 1 all the same."
     ),
@@ -55,6 +56,7 @@ def export(
             role=role,
             lm=lm,
             ngram=ngram,
+            vocoder=vocoder,
             keep_going=keep_going,
             keep_slower=keep_slower,
             overwrite=overwrite,

@@ -19,6 +19,7 @@ __all__ = [
     "Lm",
     "Ngram",
     "Prefer",
+    "Vocoder",
     "Without",
     "print_json",
     "split",
@@ -35,6 +36,9 @@ Lm = typer.Option(
     help="Language model: folder, zip, tag or CONFIG:FILE; none leaves a pack's out.",
 )
 Ngram = typer.Option(None, "--ngram", help="N-gram model: ARPA file or kenlm binary.")
+Vocoder = typer.Option(
+    None, "--vocoder", help="ParallelWaveGAN checkpoint, or its folder; default is Griffin-Lim."
+)
 Without = typer.Option([], "--without", metavar="NAME", help="Plugin to leave out.")
 
 

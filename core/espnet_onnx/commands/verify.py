@@ -32,6 +32,7 @@ def verify(
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
     lm: str | None = typer.Option(None, help="Language model of the bundle, as for export."),
     ngram: str | None = typer.Option(None, help="N-gram model of the bundle, as for export."),
+    vocoder: str | None = typer.Option(None, help="Vocoder of the bundle, as for export."),
     transcript: list[str] = typer.Option(
         [], metavar="TEXT", help="What a first pass heard, for models that read it; one an input."
     ),
@@ -52,6 +53,7 @@ def verify(
             task=task,
             lm=lm,
             ngram=ngram,
+            vocoder=vocoder,
             transcripts=transcript,
             threads=threads,
             progress=progress,
