@@ -12,10 +12,20 @@ from espnet_onnx.roles import Session
 ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
-_CLAIMS: dict[tuple[str, str], str] = {}
+_CLAIMS = {
+    ("acoustic", "fastspeech"): ".acoustic_claim",
+    ("acoustic", "fastspeech2"): ".acoustic_claim",
+    ("acoustic", "jets"): ".jets_claim",
+    ("acoustic", "joint_text2wav"): ".joint_claim",
+}
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
-_HOMES: dict[str, tuple[str, str]] = {}
+_HOMES = {
+    "fastspeech2.fastspeech": (".acoustic_export", ".acoustic_runtime"),
+    "fastspeech2.fastspeech2": (".acoustic_export", ".acoustic_runtime"),
+    "fastspeech2.jets": (".jets_export", ".jets_runtime"),
+    "fastspeech2.joint_text2wav": (".joint_export", ".joint_runtime"),
+}
 KINDS = tuple(_HOMES)
 
 
