@@ -84,6 +84,8 @@ class Synthesizer:
         settings: defaults of a call.
         denormalize: (B, T, D) normalised features as the vocoder wants them; None where there is
             nothing to undo.
+        reference: a recording as the acoustic model hears it in `speech`, (T, D); None where it
+            takes none.
     """
 
     acoustic: Acoustic
@@ -93,6 +95,7 @@ class Synthesizer:
     sample_rate: int
     settings: Settings
     denormalize: Callable[[Array], Array] | None = None
+    reference: Callable[[Any], Array] | None = None
 
     @overload
     def __call__(
@@ -172,11 +175,11 @@ class Synthesizer:
 
     def _call(self, given: Mapping[str, Any], count: int) -> _Call:
         voices = {name: given.get(name) for name in ("sids", "lids", "spembs", "speech")}
+        if self.reference is not None and voices["speech"] is not None:
+            voices["speech"] = self.reference(voices["speech"])
         rest = {k: v for k, v in given.items() if k not in (*voices, "noise", "longest")}
-        return _Call(
-            self.voices, self.voices.controls(voices, count), self.settings.but(**rest),
-            given.get("noise"),
-        )  # fmt: skip
+        controls = self.voices.controls(voices, count)
+        return _Call(self.voices, controls, self.settings.but(**rest), given.get("noise"))
 
     def _together(self, rows: Sequence[Sequence[int]], call: _Call, part: int) -> list[Speech]:
         noise = call.noise(part)

@@ -49,6 +49,9 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
     )
     if tts is None:
         return eo.Declined("its config names no model under tts")
+    styled = any(conf.get("use_gst") for conf in _confs(tts.conf))
+    if styled and component.conf.get("feats_extract") != "fbank":
+        return eo.Declined("use_gst hears a recording by feats_extract fbank alone")
     children = {"tts": tts}
     if component.type == "tts" and tts.type not in _END_TO_END:
         vocoder = component.companions.get("vocoder") or _griffin_lim(component, features)
@@ -58,6 +61,7 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
             )
         children["vocoder"] = vocoder
     config = _config(component, children, features)
+    config["reference"] = _reference(features) if styled else None
     return eo.Part(KIND, children, config, tokenizer_files(component))
 
 
@@ -123,6 +127,20 @@ def _is_converted(component: eo.Component, vocoder: eo.Component | None) -> bool
 def _voices(conf: Mapping[str, Any]) -> dict[str, int]:
     """How many speakers and languages there are, and the width of a speaker's embedding."""
     names = {"speakers": "spks", "languages": "langs", "width": "spk_embed_dim"}
-    inner = [conf, *(conf[key] for key in _INNER if isinstance(conf.get(key), Mapping))]
+    inner = _confs(conf)
     found = {name: next((c[key] for c in inner if c.get(key)), 0) for name, key in names.items()}
     return {name: int(size) for name, size in found.items() if size}
+
+
+def _confs(conf: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The acoustic model's, and that of the generator inside."""
+    return [conf, *(conf[key] for key in _INNER if isinstance(conf.get(key), Mapping))]
+
+
+def _reference(features: Mapping[str, Any]) -> dict[str, int | None]:
+    """How a recording is read; a window is reflected at its ends, so it cannot be shorter."""
+    return {
+        "sample_rate": parse_rate(features["fs"]),
+        "shortest": int(features["n_fft"]) // 2 + 1,
+        "hop_length": int(features["hop_length"]),
+    }

@@ -1,4 +1,4 @@
-"""The root's own graph: features as they are to be heard again.
+"""The root's own graphs: features as they are to be heard again, and a recording's.
 
 Shapes: B utterances, T frames, D width.
 """
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.types import Feed
+
+from .reference_graph import reference_graph
 
 __all__ = ["Denormalize", "graphs"]
 
@@ -57,9 +59,16 @@ def _affine(normalize: Any) -> tuple[Tensor, Tensor]:
 
 
 def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
-    """One graph, `denormalize`, where features change on their way to the vocoder."""
-    if not part.config["denormalize"]:
-        return {}
+    """`denormalize`, where features change on their way to the vocoder; `reference`, of style."""
+    made = {}
+    if part.config["denormalize"]:
+        made["denormalize"] = _denormalize(component, part)
+    if part.config["reference"]:
+        made["reference"] = reference_graph(component.module, part.config["reference"])
+    return made
+
+
+def _denormalize(component: eo.Component, part: eo.Part) -> eo.Graph:
     live, given = component.module.normalize, part.children["vocoder"].given
     width = int(part.children["tts"].given["odim"])
     axes = ("batch", "frames", None)
@@ -78,7 +87,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
             out = (out - given["mean"]) / given["scale"]
         return {"denormalized": out}
 
-    graph = eo.Graph(
+    return eo.Graph(
         module=Denormalize(live, given).eval(),
         outputs=("denormalized",),
         axes={"feats": axes, "denormalized": axes},
@@ -87,4 +96,3 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         trials=_TRIALS,
         quantise=None,
     )
-    return {"denormalize": graph}

@@ -5,15 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
+import numpy as np
+
 import espnet_onnx as eo
-from espnet_onnx.errors import BundleError
+from espnet_onnx.errors import AudioError, BundleError
+from espnet_onnx.parts.audio import read_audio
 from espnet_onnx.parts.synthesizer import Settings, Synthesizer
 from espnet_onnx.parts.text import TextToTokens
 from espnet_onnx.parts.voices import Voices
 from espnet_onnx.roles import Session
 from espnet_onnx.types import Array
 
-__all__ = ["build"]
+__all__ = ["Reference", "build"]
+
+
+@attrs.frozen
+class Reference:
+    """What a model with global style tokens hears of a recording: (T, D).
+
+    Attributes:
+        session: the graph.
+        sample_rate: of recordings, in Hz.
+        shortest: fewest samples.
+        hop_length: samples a frame.
+    """
+
+    session: Session
+    sample_rate: int
+    shortest: int
+    hop_length: int
+
+    def __call__(self, recording: Any) -> Array:
+        """A path, a file object or an array (S,) at the model's rate -> (T, D) float32.
+
+        Raises:
+            AudioError: it cannot be read, or is too short.
+        """
+        samples = read_audio(recording, self.sample_rate).samples
+        if len(samples) < self.shortest:
+            raise AudioError(
+                f"the recording to speak like is too short ({len(samples)} samples, the model needs"
+                f" {self.shortest}): give longer audio"
+            )
+        lengths = np.array([len(samples)], np.int64)
+        feats, frames = self.session(speech=samples[None], speech_lengths=lengths)
+        heard: Array = feats[0, : int(frames[0])]
+        return heard
 
 
 def build(
@@ -39,6 +77,9 @@ def build(
         int(rate),
         Settings(dict(acoustic.options)).but(**config["decoding"]),
         _denormalizer(open_session) if config["denormalize"] else None,
+        Reference(open_session("reference"), **config["reference"])
+        if config["reference"]
+        else None,
     )
 
 
