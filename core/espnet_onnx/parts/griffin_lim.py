@@ -111,7 +111,8 @@ class GriffinLim:
             return np.abs(feats)
         high = self.sample_rate / 2 if self.fmax is None else self.fmax
         inverse = _inverse(self.sample_rate, self.n_fft, self.n_mels, self.fmin, high)
-        return np.maximum(np.float32(_FLOOR), np.power(np.float32(10), feats) @ inverse.T)
+        linear: Array = np.power(np.float32(10), feats) @ inverse.T
+        return np.maximum(np.float32(_FLOOR), linear)
 
     @property
     def shape(self) -> Array:

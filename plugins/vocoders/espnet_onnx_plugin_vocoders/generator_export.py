@@ -29,12 +29,16 @@ class Normalise(nn.Module):
     mean: Tensor | None
     scale: Tensor | None
 
-    def __init__(self, stats: tuple[Any, Any] | None) -> None:
-        """`stats`: mean and scale, (D,) each."""
+    def __init__(self, mean: Any = None, scale: Any = None) -> None:
+        """Both (D,), or both None."""
         super().__init__()
-        mean, scale = (None, None) if stats is None else map(_vector, stats)
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("mean", _vector(mean), persistent=False)
+        self.register_buffer("scale", _vector(scale), persistent=False)
+
+    @classmethod
+    def of(cls, component: eo.Component) -> Normalise:
+        """By the `mean` and `scale` that the parent gives, if it gives any."""
+        return cls(component.given.get("mean"), component.given.get("scale"))
 
     def forward(self, feats: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
@@ -43,7 +47,9 @@ class Normalise(nn.Module):
         return (feats - self.mean) / self.scale
 
 
-def _vector(values: Any) -> Tensor:
+def _vector(values: Any) -> Tensor | None:
+    if values is None:
+        return None
     return torch.as_tensor(np.asarray(values, np.float32).reshape(-1))
 
 
@@ -96,7 +102,7 @@ def generator_graph(
     hop, shortest = part.config["hop"], part.config["shortest"]
     feats, normalise, bank = (
         random_feats(width),
-        Normalise(_stats(component)),
+        Normalise.of(component),
         filter_bank(component),
     )
 
@@ -130,7 +136,3 @@ def generator_graph(
         quantise=None,
     )
     return {"vocoder": graph}
-
-
-def _stats(component: eo.Component) -> tuple[Any, Any] | None:
-    return component.given.get("stats")

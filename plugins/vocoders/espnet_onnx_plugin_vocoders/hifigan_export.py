@@ -23,7 +23,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     """One graph, `vocoder`, with an input `speaker` (B, G) where there is such a condition."""
     live = component.module
     size = int(component.conf.get("global_channels", -1))
-    parts = (live, Normalise(component.given.get("stats")), filter_bank(component))
+    parts = (live, Normalise.of(component), filter_bank(component))
     width = int(live.input_conv.in_channels)
     if size < 1:
         return generator_graph(

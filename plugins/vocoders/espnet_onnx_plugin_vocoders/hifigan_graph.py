@@ -46,7 +46,8 @@ class HiFiGAN(nn.Module):
         for stage in self.stages:
             x, ends = stage(x, ends)
         x = ends.zeros(self.act(x), self.last.padding[0])
-        return self.join(self.squash(self.last(x)), ends)
+        wave: Tensor = self.join(self.squash(self.last(x)), ends)
+        return wave
 
 
 class ConditionedHiFiGAN(HiFiGAN):

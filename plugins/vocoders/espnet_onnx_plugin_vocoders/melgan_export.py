@@ -17,7 +17,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     """One graph, `vocoder`."""
     live = component.module
     mode = PADDINGS[component.conf.get("pad", "ReflectionPad1d")]
-    module = MelGAN(live, Normalise(component.given.get("stats")), mode, filter_bank(component))
+    module = MelGAN(live, Normalise.of(component), mode, filter_bank(component))
     width = int(live.melgan[1].in_channels)
     return generator_graph(
         component, part, module, lambda feats, _: live.inference(feats), width=width

@@ -37,7 +37,8 @@ class MelGAN(nn.Module):
                 ends = ends.scaled(layer.stride[0])
             else:
                 x = layer(x)
-        return self.join(x, ends)
+        wave: Tensor = self.join(x, ends)
+        return wave
 
 
 def _layers(live: Sequence[Any], mode: str) -> list[nn.Module]:

@@ -36,7 +36,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     return generator_graph(
         component,
         part,
-        ParallelWaveGAN(live, Normalise(component.given.get("stats")), filter_bank(component)),
+        ParallelWaveGAN(live, Normalise.of(component), filter_bank(component)),
         speak,
         width=int(live.aux_channels),
         inputs={"noise": ("batch", None, "steps")},

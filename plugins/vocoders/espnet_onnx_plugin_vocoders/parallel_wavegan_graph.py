@@ -37,12 +37,13 @@ class ParallelWaveGAN(nn.Module):
         """(B, T, D), (B,), (B, 1, N) -> (B, T hop), undefined behind each utterance."""
         c, ends = self.upsample(self.normalise(feats).transpose(1, 2), Ends(feats_lengths))
         x = self.first(noise.reshape(c.shape[0], 1, c.shape[2]))
-        total = None
-        for layer in self.layers:
+        first, *rest = self.layers
+        x, total = first(x, c, ends)
+        for layer in rest:
             x, skip = layer(x, c, ends)
-            total = skip if total is None else total + skip
-        out = self.last(total * math.sqrt(1 / len(self.layers)))
-        return self.join(out, ends)
+            total = total + skip
+        wave: Tensor = self.join(self.last(total * math.sqrt(1 / len(self.layers))), ends)
+        return wave
 
 
 class _Upsample(nn.Module):

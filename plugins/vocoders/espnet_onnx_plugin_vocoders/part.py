@@ -22,6 +22,8 @@ def bands_of(conf: Mapping[str, Any]) -> int | eo.Declined:
     That filter bank belongs to the generator's parent (`JointText2Wav`), who writes its arguments
     into the conf as `pqmf_params` and gives its live module as `given["pqmf"]`.
     """
+    if conf.get("use_causal_conv"):
+        return eo.Declined("use_causal_conv: ESPnet has no causal vocoder")
     bands = int(conf.get("out_channels", 1))
     params = conf.get("pqmf_params")
     if params is None:

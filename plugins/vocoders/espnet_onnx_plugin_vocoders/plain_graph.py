@@ -44,7 +44,7 @@ def _weight(live: Any) -> Tensor:
     """Under weight norm the attribute is what the last call of the layer left there."""
     norms = (h for h in vars(live)["_forward_pre_hooks"].values() if isinstance(h, WeightNorm))
     norm = next(norms, None)
-    weight = live.weight if norm is None else norm.compute_weight(live)
+    weight: Tensor = live.weight if norm is None else norm.compute_weight(live)
     return weight.detach().clone()
 
 

@@ -41,7 +41,7 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     return generator_graph(
         component,
         part,
-        StyleMelGAN(live, Normalise(component.given.get("stats"))),
+        StyleMelGAN(live, Normalise.of(component)),
         speak,
         width=int(live.blocks[0].tade1.aux_conv[0].in_channels),
         inputs={"noise": ("batch", None, "steps")},

@@ -65,7 +65,7 @@ PARALLEL = {
     "upsample_params": {"upsample_scales": [4, 3]},
 }
 BANDS = {"out_channels": 4, "pqmf_params": {"subbands": 4, "taps": 62}}
-STATS = (np.arange(5.0), 1 + np.arange(5.0))
+STATS: dict[str, Any] = {"mean": np.arange(5.0), "scale": 1 + np.arange(5.0)}
 VARIANTS = {
     "hifigan": ("hifigan", HIFIGAN),
     "hifigan_speaker": ("hifigan", {**HIFIGAN, "global_channels": 7}),
@@ -148,7 +148,7 @@ def test_a_batch_is_what_espnet_makes_of_each_utterance(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRACED)
 def test_graphs_are_exact(name: str, tmp_path: Path) -> None:
-    _, graph = claimed(component(*VARIANTS[name], stats=STATS))
+    _, graph = claimed(component(*VARIANTS[name], **STATS))
     model, _ = optimizer.fuse(trace(graph), fusion_rules())
     optimizer.save(model, tmp_path / "g.onnx")
     session = OrtSession(tmp_path / "g.onnx", session_options(1), ["CPUExecutionProvider"])
@@ -207,6 +207,7 @@ def test_what_does_not_fit_is_refused() -> None:
     ("kind", "conf", "reason"),
     [
         ("hifigan", {"out_channels": 4}, "without a filter bank"),
+        ("hifigan", {"use_causal_conv": True}, "no causal vocoder"),
         ("melgan", {"out_channels": 4, "pqmf_params": {"subbands": 2}}, "not the 2 of PQMF"),
         ("melgan", {"pad": "CircularPad1d"}, "pad CircularPad1d"),
         ("style_melgan", {"upsample_mode": "linear"}, "upsample_mode linear"),
@@ -246,7 +247,7 @@ def test_griffin_lim_needs_no_graph() -> None:
     part = plugin.split_modules(found)
     assert isinstance(part, eo.Part) and plugin.export_module(found, part) == {}
     node = eo.Node("vocoder", part.kind, "vocoders", part.config)
-    vocoder = plugin.build_runtime(node, {}, lambda _name: eager)  # type: ignore[arg-type, return-value]
+    vocoder: Any = plugin.build_runtime(node, {}, lambda _name: eager)  # type: ignore[arg-type, return-value]
     assert (vocoder.sample_rate, vocoder.hop, vocoder.context) == (16000, 16, None)
 
 
