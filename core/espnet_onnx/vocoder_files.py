@@ -83,8 +83,6 @@ class VocoderFiles:
         given: dict[str, Any] = {"sample_rate": self.config.get("sampling_rate")}
         if (bands := self._bands()) is not None:
             conf["pqmf_params"] = bands
-        if self.stats is not None:
-            given["normalizes"] = True
         if live is not None:
             given |= {"pqmf": live.pqmf, "mean": live.mean, "scale": live.scale}
         module = None if live is None else live.generator

@@ -35,7 +35,7 @@ __all__ = [
     "check_speaks_as_espnet",
 ]
 
-# ANCHORS of the project: waveforms, full scale being 1.
+# ANCHORS of the project: waveforms, as a share of full scale.
 FULL_SCALE = 1e-3
 
 
@@ -95,9 +95,9 @@ def check_speaks_as_espnet(specimen: Specimen) -> None:
         assert np.array_equal(np.ravel(frames), durations), "durations of bundle and ESPnet differ"
     assert ours.wave.shape == wave.shape, f"samples: {ours.wave.shape}, ESPnet's {wave.shape}"
     apart = np.abs(ours.wave - wave).max()
-    # Tiny models whisper.
-    loudest = min(1.0, float(np.abs(wave).max()))
-    assert apart <= FULL_SCALE * loudest, f"waves of bundle and ESPnet differ by {apart}"
+    # Tiny models whisper or shout.
+    loudest = float(np.abs(wave).max())
+    assert apart <= FULL_SCALE * loudest, f"waves, up to {loudest}, differ by {apart} from ESPnet"
 
 
 def _heard_through(vocoder: Any, drawn: Sequence[tuple[str, Array]]) -> Any:

@@ -105,7 +105,7 @@ def _config(
         "text": text,
         "sample_rate": None if rate is None else parse_rate(rate),
         "voices": _voices(tts.conf),
-        "denormalize": _is_converted(component, children.get("vocoder")),
+        "denormalize": "vocoder" in children and _is_normalized(component),
         "decoding": {"seed": _SEED, **_OPTIONS.get(tts.type, {})},
     }
     if config["denormalize"]:
@@ -116,10 +116,8 @@ def _config(
     return config
 
 
-def _is_converted(component: eo.Component, vocoder: eo.Component | None) -> bool:
-    """Whether features change on their way to the vocoder: `GlobalMVN`, or its own statistics."""
-    if vocoder is None or vocoder.given.get("normalizes"):
-        return vocoder is not None
+def _is_normalized(component: eo.Component) -> bool:
+    """Whether there is something to undo (`GlobalMVN`, the only choice there is)."""
     found = child(component, "normalize") if component.conf.get("normalize") else None
     return found is not None and bool(found.conf["norm_means"] or found.conf["norm_vars"])
 
