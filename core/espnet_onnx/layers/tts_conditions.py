@@ -6,8 +6,10 @@ Shapes: B utterances, U tokens, D width, C speaker embedding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,7 +20,14 @@ from ..types import Array, Feed, Graph
 from .linear import Affine
 from .style_encoder import StyleEncoder
 
-__all__ = ["CONDITIONS", "Conditions", "condition_axes", "random_conditions", "style_graph"]
+__all__ = [
+    "CONDITIONS",
+    "Conditions",
+    "condition_axes",
+    "random_text",
+    "spoken_text",
+    "style_graph",
+]
 
 # A control of `roles.Acoustic` -> the input that carries it: of a reference recording, its style.
 CONDITIONS = {"speech": "style", "sids": "sids", "lids": "lids", "spembs": "spembs"}
@@ -70,19 +79,47 @@ def condition_axes(names: Sequence[str]) -> dict[str, Sequence[str | None]]:
     return {name: axes[name] for name in names}
 
 
-def random_conditions(
-    live: Any, names: Sequence[str], batch: int, rng: np.random.Generator
-) -> dict[str, Array]:
-    """Inputs of `Conditions` by name, for the feeds of graphs."""
+def random_text(live: Any, names: Sequence[str], lengths: Sequence[int]) -> Feed:
+    """`tokens` (B, U) with <sos/eos> behind each, `tokens_lengths` (B,), and conditions by name.
+
+    Args:
+        live: an acoustic model.
+        names: inputs of `Conditions`.
+        lengths: tokens, <sos/eos> included.
+    """
+    rng = np.random.default_rng([len(lengths), *lengths])
+    sizes = np.array(lengths, np.int64)
+    tokens = rng.integers(1, live.idim, (len(lengths), max(lengths)))
+    tokens[np.arange(len(lengths)), sizes - 1] = live.eos
+    feed: dict[str, Array] = {"tokens": tokens, "tokens_lengths": sizes}
     tables = {"sids": live.spks, "lids": live.langs}
-    feed: dict[str, Array] = {}
     for name in names:
         if name in tables:
-            feed[name] = rng.integers(0, tables[name], batch)
+            feed[name] = rng.integers(0, tables[name], len(lengths))
             continue
         width = live.spk_embed_dim if name == "spembs" else live.gst.stl.mha.linear_out.out_features
-        feed[name] = rng.standard_normal((batch, width), dtype=np.float32)
+        feed[name] = rng.standard_normal((len(lengths), width), dtype=np.float32)
     return feed
+
+
+@contextlib.contextmanager
+def spoken_text(live: Any, feed: Feed) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """One utterance of `random_text` as a live model's `inference` takes it.
+
+    Its style stands in for what the live model would make of a reference.
+
+    Yields:
+        The text (U-1,), behind which ESPnet puts <sos/eos> itself, and the other arguments.
+    """
+    given = {name: torch.from_numpy(feed[name]) for name in ("sids", "lids") if name in feed}
+    with contextlib.ExitStack() as stack:
+        if "spembs" in feed:
+            given["spembs"] = torch.from_numpy(feed["spembs"])[0]
+        if "style" in feed:
+            style = torch.from_numpy(feed["style"])
+            stack.enter_context(mock.patch.object(live.gst, "forward", return_value=style))
+            given["feats"] = torch.zeros(1, 1)
+        yield torch.from_numpy(feed["tokens"])[0, :-1], given
 
 
 def style_graph(live: Any, width: int) -> Graph:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from espnet_onnx.layers.live_dropout import injected_dropout
 from espnet_onnx.layers.live_encoder import unchanged
-from espnet_onnx.layers.tts_conditions import random_conditions
+from espnet_onnx.layers.tts_conditions import random_text, spoken_text
 from espnet_onnx.types import Array, Feed
 
 __all__ = ["EncoderReference", "StepReference"]
@@ -44,38 +44,16 @@ class EncoderReference:
 
     def feed(self, lengths: Sequence[int]) -> Feed:
         """Random tokens with <sos/eos> behind every utterance, and random conditions."""
-        rng = np.random.default_rng([len(lengths), *lengths])
-        tokens = rng.integers(1, self.live.idim, (len(lengths), max(lengths)))
-        tokens[np.arange(len(lengths)), np.array(lengths) - 1] = self.live.eos
-        sizes = {"tokens": tokens, "tokens_lengths": np.array(lengths, np.int64)}
-        return {**sizes, **random_conditions(self.live, self.names, len(lengths), rng)}
+        return random_text(self.live, self.names, lengths)
 
     def __call__(self, feed: Feed) -> Feed:
         """One utterance: `Tacotron2.inference` up to what it hands to `Decoder.inference`."""
-        given = {name: torch.from_numpy(feed[name]) for name in self.names}
-        style = given.pop("style", None)
-        if "spembs" in given:
-            given["spembs"] = given["spembs"][0]
-        if style is not None:
-            given["feats"] = torch.zeros(1, 1)
-        with torch.no_grad(), self._until_decoder(style):
-            # It puts <sos/eos> behind the text itself.
-            text = torch.from_numpy(feed["tokens"])[0, :-1]
+        decoder = self.live.dec
+        heard = mock.patch.object(decoder, "inference", lambda memory, **_: (memory,) * 3)
+        with torch.no_grad(), heard, spoken_text(self.live, feed) as (text, given):
             memory = self.live.inference(text, **given)["feat_gen"]
-            key = self.live.dec.att.mlp_enc(memory)
+            key = decoder.att.mlp_enc(memory)
         return {"memory": memory[None].numpy(), "memory_key": key[None].numpy()}
-
-    @contextlib.contextmanager
-    def _until_decoder(self, style: Tensor | None) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            heard = mock.patch.object(
-                self.live.dec, "inference", lambda memory, **_: (memory, memory, memory)
-            )
-            stack.enter_context(heard)
-            if style is not None:
-                given = mock.patch.object(self.live.gst, "forward", return_value=style)
-                stack.enter_context(given)
-            yield
 
 
 @attrs.frozen

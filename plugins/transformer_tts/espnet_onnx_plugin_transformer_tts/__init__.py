@@ -12,10 +12,12 @@ from espnet_onnx.roles import Session
 ESPNET_ONNX_API = 1
 
 # (role, type) -> the module whose `claim` answers for it.
-_CLAIMS: dict[tuple[str, str], str] = {}
+_CLAIMS: dict[tuple[str, str], str] = {("acoustic", "transformer"): ".acoustic_claim"}
 # Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
 # Kinds are written into bundles, so never renamed.
-_HOMES: dict[str, tuple[str, str]] = {}
+_HOMES: dict[str, tuple[str, str]] = {
+    "transformer_tts.acoustic": (".acoustic_export", ".acoustic_runtime"),
+}
 KINDS = tuple(_HOMES)
 
 

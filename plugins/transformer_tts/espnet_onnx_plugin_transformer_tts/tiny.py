@@ -1,0 +1,63 @@
+"""Tiny models with every kind of this plugin, for the conformance kit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from espnet_onnx.testing import TinyModel
+
+__all__ = ["MODELS", "SIZES", "STYLE", "TTS"]
+
+TOKENS = ["<blank>", "<unk>", *"abcdefghijklmno", "<sos/eos>"]
+# Wide enough for one weight to become int8.
+SIZES: Mapping[str, Any] = {
+    "embed_dim": 12,
+    "eprenet_conv_layers": 2,
+    "eprenet_conv_chans": 16,
+    "eprenet_conv_filts": 5,
+    "dprenet_units": 16,
+    "adim": 24,
+    "aheads": 4,
+    "elayers": 2,
+    "eunits": 700,
+    "dlayers": 2,
+    "dunits": 700,
+    "postnet_layers": 2,
+    "postnet_chans": 24,
+    "positionwise_conv_kernel_size": 1,
+}
+TTS: Mapping[str, Any] = {
+    "token_type": "char",
+    "token_list": TOKENS,
+    "cleaner": None,
+    "g2p": None,
+    "feats_extract": "fbank",
+    "feats_extract_conf": {
+        "fs": 16000,
+        "n_fft": 256,
+        "hop_length": 128,
+        "win_length": None,
+        "n_mels": 20,
+        "fmin": 80,
+        "fmax": 7600,
+    },
+    "normalize": None,
+    "pitch_extract": None,
+    "energy_extract": None,
+    "tts": "transformer",
+}
+STYLE: Mapping[str, Any] = {
+    "use_gst": True,
+    "gst_heads": 2,
+    "gst_conv_layers": 2,
+    "gst_conv_chans_list": [4, 4],
+    "gst_gru_units": 8,
+}
+
+
+def _model(name: str, **conf: Any) -> TinyModel:
+    return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}})
+
+
+MODELS = (_model("plain", reduction_factor=2),)
