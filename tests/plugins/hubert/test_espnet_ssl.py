@@ -77,10 +77,10 @@ def test_layers_are_numbered_as_in_espnet(live: Any, extractor: Any) -> None:
 
 
 def test_sizes(extractor: Any) -> None:
-    shortest = 10 + 3 * 5
-    assert (extractor.sample_rate, extractor.hop_length) == (16000, 20)
+    shortest = 10 + (4 + 4 - 1) * 5
+    assert (extractor.sample_rate, extractor.hop_length) == (16000, 40)
     assert len(extractor(noise(shortest))) == 1
-    assert len(extractor(noise(shortest + 20))) == 2
+    assert len(extractor(noise(shortest + 40))) == 2
     with pytest.raises(AudioError, match="too short"):
         extractor(noise(shortest - 1))
 
