@@ -57,7 +57,7 @@ def _text(generator: Any, sizes: Mapping[str, int]) -> eo.Graph:
         lengths={"tokens": "lengths"},
         feed=partial(_text_feed, generator.text_encoder.emb.num_embeddings, sizes),
         reference=partial(text_reference, generator, tuple(sizes)),
-        trials=((9, 4, 13), (1,)),
+        trials=((39, 4, 101), (1,)),
     )
 
 

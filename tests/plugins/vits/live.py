@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from espnet2.gan_tts.vits.vits import VITS
+from espnet2.gan_tts.vits import vits
 
 import espnet_onnx as eo
-from espnet_onnx.graphs import runner
 from espnet_onnx.tracer import input_names
 from espnet_onnx.types import Array, Feed
 from espnet_onnx_plugin_vits.acoustic_claim import claim
 from espnet_onnx_plugin_vits.acoustic_export import graphs
-from espnet_onnx_plugin_vits.tiny import GENERATOR, SPEAKERS, VOCABULARY
+from espnet_onnx_plugin_vits.tiny import GENERATOR, SPEAKERS, TOKENS, VITS
 
-__all__ = ["VARIANTS", "Eager", "Noises", "claimed", "component", "graphs", "runner"]
+__all__ = ["VARIANTS", "Eager", "Noises", "claimed", "component"]
 
 # What a variant changes in `generator_params`.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -53,13 +52,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def component(variant: str) -> eo.Component:
     """A live model with nothing left at zero or one."""
     torch.manual_seed(0)
-    conf = {
-        "generator_params": {**GENERATOR, **VARIANTS[variant]},
-        "discriminator_type": "hifigan_period_discriminator",
-        "discriminator_params": {"channels": 2, "max_downsample_channels": 4},
-        "sampling_rate": 16000,
-    }
-    live = VITS(idim=VOCABULARY, odim=9, **conf).eval()
+    conf = {**VITS, "generator_params": {**GENERATOR, **VARIANTS[variant]}}
+    live = vits.VITS(idim=len(TOKENS), odim=9, **conf).eval()
     with torch.no_grad():
         for parameter in live.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

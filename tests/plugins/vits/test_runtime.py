@@ -15,16 +15,16 @@ import espnet_onnx as eo
 from espnet_onnx.errors import InputError
 from espnet_onnx.roles import Spoken
 from espnet_onnx.types import Array
+from espnet_onnx_plugin_vits import tiny
 from espnet_onnx_plugin_vits.acoustic_reference import injected
 from espnet_onnx_plugin_vits.acoustic_runtime import Vits, build, spread
-from espnet_onnx_plugin_vits.tiny import VOCABULARY
 
 from .live import Eager, Noises, claimed, component
 
 pytestmark = pytest.mark.export
 
 LENGTHS = np.array([7, 23, 1])
-TOKENS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 23))
+TOKENS = np.random.default_rng(0).integers(0, len(tiny.TOKENS), (3, 23))
 SEEDS = (5, 6, 7)
 CONTROLS: dict[str, Any] = {
     "sids": np.array([4, 0, 2]),
