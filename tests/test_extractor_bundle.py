@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import espnet_onnx
 from espnet_onnx.errors import InputError
 
 from .tiny_models import changed, write_model
@@ -125,3 +126,10 @@ def test_another_models_frontend_is_refused(
     other = write_model(tmp_path / "other", changed(frontend_conf={"n_mels": 20}))
     code, out, _ = run("verify", bundle, audio, "--against", other, "--threads", 1)
     assert code != 0 and "passed" not in out
+
+
+def test_features_are_no_words(run: Run, bundle: Path, audio: Path) -> None:
+    code, _, err = run("transcribe", bundle, audio)
+    assert code == 2 and "this bundle extracts features: use espnet-onnx dump" in err
+    with pytest.raises(InputError, match="does not recognise speech"):
+        espnet_onnx.Speech2Text(model_dir=bundle)

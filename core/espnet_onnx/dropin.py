@@ -79,6 +79,8 @@ class Speech2Text:
         **decoding: Any,
     ) -> None:
         self._asr = opened(tag_name, model_dir, providers, use_quantized, cache_dir, decoding)
+        if not hasattr(self._asr, "searcher"):
+            raise InputError("this bundle does not recognise speech: use espnet_onnx.load")
 
     def __call__(self, speech: np.ndarray[Any, Any]) -> list[Result]:
         """Recognise (S,) samples at the model's rate: [(text, tokens, ids, hypothesis), ...]."""

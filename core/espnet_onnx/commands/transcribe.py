@@ -89,8 +89,10 @@ def transcribe(
     own. One that cannot be used is named on stderr, the others are done all the same, and the
     exit code is then 2.
     """
+    from ..parts.extractor import Extractor
     from ..parts.first_pass import paired
     from ..parts.long_audio import Cutting
+    from ..parts.synthesizer import Synthesizer
     from ..runtime import load
 
     form = Format.json if as_json else form
@@ -99,6 +101,10 @@ def transcribe(
     given = {"beam_size": beam_size, "ctc_weight": ctc_weight, "nbest": nbest, "search": search}
     decoding = {k: v for k, v in given.items() if v is not None} | dict(map(_setting, setting))
     asr = load(bundle, precision=precision, threads=threads, **decoding)
+    if isinstance(asr, Extractor):
+        raise InputError(f"{bundle}: this bundle extracts features: use espnet-onnx dump")
+    if isinstance(asr, Synthesizer):
+        raise InputError(f"{bundle}: this bundle speaks: use espnet-onnx synthesize")
     if not (hasattr(asr, "batch") and hasattr(asr, "sample_rate")):
         raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
     recordings = list(zip(audio, paired(asr, audio, transcript), strict=True))
