@@ -23,7 +23,7 @@ from espnet_onnx.commands.output import steps
 from .tiny_models import TINY, changed
 
 COMMANDS = ["inspect", "export", "verify", "transcribe", "stream"]
-COMMANDS += ["dump", "bench", "plugins", "zoo", "demo"]
+COMMANDS += ["synthesize", "dump", "bench", "plugins", "zoo", "demo"]
 COMMANDS += ["translate"]  # of a plugin
 AUDIO = sorted((Path(cli.__file__).parent / "data/demo/audio").glob("theo*.flac"))
 HEAVY = ("torch", "espnet", "espnet2", "onnx", "onnxscript", "onnxruntime", "numpy")

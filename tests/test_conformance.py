@@ -55,12 +55,20 @@ def found(check: Callable[..., None], *arguments: Any) -> str:
 # --- coverage
 
 
+# Their own tests hold every graph against ESPnet's module; their tiny models do not speak through a
+# root yet. The list may only shrink.
+WITHOUT_KIT = {"tacotron2", "transformer_tts", "vocoders"}
+
+
 def test_every_plugin_of_ours_runs_the_kit(root: Path) -> None:
-    for folder in sorted((root / "plugins").iterdir()):
-        if folder.is_dir():
-            test = root / "tests" / "plugins" / folder.name / "test_conformance.py"
-            assert test.is_file(), f"{folder.name} has no conformance test"
-            assert f'plugin = "{folder.name}"' in test.read_text()
+    plugins = {folder.name for folder in (root / "plugins").iterdir() if folder.is_dir()}
+    tested = set()
+    for name in plugins:
+        test = root / "tests" / "plugins" / name / "test_conformance.py"
+        if test.is_file():
+            assert f'plugin = "{name}"' in test.read_text()
+            tested.add(name)
+    assert plugins - tested == WITHOUT_KIT
 
 
 def test_a_kind_without_a_tiny_model_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def climbing_zip(path: Path) -> Path:
     return path
 
 
-FASTSPEECH = {"tts": "fastspeech2", "tts_conf": {}, "token_list": ["a"], "feats_extract": "fbank"}
+SINGER = {"svs": "xiaoice", "svs_conf": {}, "token_list": ["a"], "feats_extract": "fbank"}
 
 MODELS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "missing": (lambda p: p, ["no such file or folder"]),
@@ -68,9 +68,9 @@ MODELS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
         lambda p: model(p, changed(encoder="megaformer"), model=b"x"),
         ["encoder (role encoder, type megaformer) is claimed by no plugin", "asked: asr_transf"],
     ),
-    "tts": (
-        lambda p: model(p, FASTSPEECH, model=b"x"),
-        ["role model, type tts", "claimed by no plugin", "asked: asr_transformer"],
+    "svs": (
+        lambda p: model(p, SINGER, model=b"x"),
+        ["role model, type svs", "claimed by no plugin", "asked: asr_transformer"],
     ),
     "broken_config": (lambda p: model(p, ["x"], model=b"x"), ["not a mapping"]),
     "damaged_weights": (lambda p: model(p, model=b"damaged"), ["damaged or not a checkpoint"]),
