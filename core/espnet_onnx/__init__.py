@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .dropin import Speech2Text, StreamingSpeech2Text
     from .dropin_speech import Text2Speech
+    from .homes import hooks
     from .hookspecs import hookimpl
     from .runtime import load
     from .types import Component, Declined, Graph, Node, Part, Quantise
@@ -26,6 +27,7 @@ _HOME = {
     "StreamingSpeech2Text": "dropin",
     "Text2Speech": "dropin_speech",
     "hookimpl": "hookspecs",
+    "hooks": "homes",
     "load": "runtime",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "Text2Speech",
     "__version__",
     "hookimpl",
+    "hooks",
     "load",
 ]
 

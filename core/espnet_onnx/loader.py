@@ -97,6 +97,8 @@ def build_model(
         try:
             model = cls.build_model(args)
             _adapt(model, args)
+        except ModelError:  # a plugin's substitute, which says what is missing
+            raise
         # Constructors raise anything: asserts, KeyErrors, missing packages, typeguard's own.
         except Exception as error:
             where = _culprit(vars(args), error)

@@ -48,6 +48,9 @@ class Frontend(Protocol):
         sample_rate: of the waveform, in Hz.
         hop_length: samples from one frame to the next.
         shortest: fewest samples it accepts; its parent looks first.
+
+    One with several outputs also has their number as `layers`, and its call takes `layer`; one that
+    knows D has it as `width` (`parts.extractor.Extractor` asks for these).
     """
 
     sample_rate: int
@@ -227,7 +230,7 @@ class Acoustic(Protocol):
     def __call__(
         self, tokens: Array, lengths: Array, controls: Mapping[str, Any], noise: Noise
     ) -> Spoken:
-        """(B, U) int64 tokens as the model was trained with (<sos/eos> included), and (B,).
+        """(B, U) int64 tokens of the text, without <sos/eos>, which a model adds itself, and (B,).
 
         Args:
             tokens: ids, padded.

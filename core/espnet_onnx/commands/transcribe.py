@@ -89,10 +89,8 @@ def transcribe(
     own. One that cannot be used is named on stderr, the others are done all the same, and the
     exit code is then 2.
     """
-    from ..parts.extractor import Extractor
     from ..parts.first_pass import paired
     from ..parts.long_audio import Cutting
-    from ..parts.synthesizer import Synthesizer
     from ..runtime import load
 
     form = Format.json if as_json else form
@@ -101,12 +99,7 @@ def transcribe(
     given = {"beam_size": beam_size, "ctc_weight": ctc_weight, "nbest": nbest, "search": search}
     decoding = {k: v for k, v in given.items() if v is not None} | dict(map(_setting, setting))
     asr = load(bundle, precision=precision, threads=threads, **decoding)
-    if isinstance(asr, Extractor):
-        raise InputError(f"{bundle}: this bundle extracts features: use espnet-onnx dump")
-    if isinstance(asr, Synthesizer):
-        raise InputError(f"{bundle}: this bundle speaks: use espnet-onnx synthesize")
-    if not (hasattr(asr, "batch") and hasattr(asr, "sample_rate")):
-        raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
+    _check_recogniser(asr, bundle)
     recordings = list(zip(audio, paired(asr, audio, transcript), strict=True))
     printer = _Printer(form, output, several=len(audio) > 1)
     for name, result in recognise(asr, recordings, batch_size, cutting, printer.segment):
@@ -114,6 +107,18 @@ def transcribe(
     if form is Format.json and output is None:
         print_json({"results": printer.rows})
     raise typer.Exit(2 if printer.failed else 0)
+
+
+def _check_recogniser(loaded: Any, bundle: Path) -> None:
+    from ..parts.extractor import Extractor
+    from ..parts.synthesizer import Synthesizer
+
+    if isinstance(loaded, Extractor):
+        raise InputError(f"{bundle}: this bundle extracts features: use espnet-onnx dump")
+    if isinstance(loaded, Synthesizer):
+        raise InputError(f"{bundle}: this bundle speaks: use espnet-onnx synthesize")
+    if not (hasattr(loaded, "batch") and hasattr(loaded, "sample_rate")):
+        raise InputError(f"{bundle}: this bundle does not recognise speech: use espnet_onnx.load")
 
 
 @attrs.define

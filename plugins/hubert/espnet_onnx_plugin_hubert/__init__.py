@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import espnet_onnx as eo
-from espnet_onnx.roles import Session
 
 ESPNET_ONNX_API = 1
 
-# (role, type) -> the module whose `claim` answers for it.
 _CLAIMS = {
     ("encoder", "hubert"): ".encoder_claim",
     ("encoder", "hubert_pretrain"): ".encoder_claim",
@@ -25,8 +23,6 @@ _CLAIMS = {
     ("model", "hubert"): ".pretrain_root_claim",
     ("model", "ssl"): ".ssl_root_claim",
 }
-# Kind -> the modules with its `graphs(component, part)` and `build(node, children, open_session)`.
-# Kinds are written into bundles, so never renamed.
 _HOMES = {
     "hubert.encoder": (".encoder_export", ".encoder_runtime"),
     "hubert.espnet_ssl": (".espnet_ssl_export", ".espnet_ssl_runtime"),
@@ -38,27 +34,7 @@ _HOMES = {
     "hubert.wav2vec_cnn": (".cnn_export", ".cnn_runtime"),
 }
 KINDS = tuple(_HOMES)
-
-
-@eo.hookimpl
-def split_modules(component: eo.Component) -> eo.Part | eo.Declined | None:
-    """Claim what holds a self-supervised model; see the tables above."""
-    home = _CLAIMS.get((component.role, component.type))
-    if home is None:
-        return None
-    answer: eo.Part | eo.Declined = import_module(home, __name__).claim(component)
-    return answer
-
-
-@eo.hookimpl
-def export_module(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph] | None:
-    """One graph from waveform to features, wherever the model stands."""
-    if part.kind not in _HOMES:
-        return None
-    graphs: Mapping[str, eo.Graph] = import_module(_HOMES[part.kind][0], __name__).graphs(
-        component, part
-    )
-    return graphs
+split_modules, export_module, build_runtime = eo.hooks(__name__, _CLAIMS, _HOMES)
 
 
 @eo.hookimpl
@@ -68,13 +44,3 @@ def fusion_patterns(kind: str) -> Sequence[Any] | None:
         return None
     rules: Sequence[Any] = import_module(".fusion_graph", __name__).fusion_rules()
     return rules
-
-
-@eo.hookimpl
-def build_runtime(
-    node: eo.Node, children: Mapping[str, Any], open_session: Callable[[str], Session]
-) -> Any | None:
-    """The frontend or encoder over its graph."""
-    if node.kind not in _HOMES:
-        return None
-    return import_module(_HOMES[node.kind][1], __name__).build(node, children, open_session)

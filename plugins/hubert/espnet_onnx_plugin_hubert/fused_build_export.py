@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
-from typing import Any
 from unittest import mock
 
 import torch
+
+from .building import within
 
 __all__ = ["untrained"]
 
@@ -21,12 +22,6 @@ def untrained(module: ModuleType) -> Iterator[None]:
     Args:
         module: espnet2.asr.frontend.fused.
     """
-    original = module.FusedFrontends.__init__
-
-    @functools.wraps(original)
-    def build(self: Any, *args: Any, **named: Any) -> None:
-        with mock.patch.object(torch.cuda, "is_available", return_value=False):
-            original(self, *args, **named)
-
-    with mock.patch.object(module.FusedFrontends, "__init__", build):
+    blind = partial(mock.patch.object, torch.cuda, "is_available", return_value=False)
+    with within(module.FusedFrontends, blind):
         yield

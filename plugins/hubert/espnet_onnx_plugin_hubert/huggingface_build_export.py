@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
@@ -11,6 +10,7 @@ from unittest import mock
 
 from espnet_onnx.errors import ModelError, one_line
 
+from .building import within
 from .hf_upstream_export import hub_options
 from .quick_init_graph import quick_init
 from .upstreams import HUGGING_FACE
@@ -25,14 +25,7 @@ def untrained(module: ModuleType) -> Iterator[None]:
     Args:
         module: espnet2.asr.frontend.huggingface.
     """
-    original = module.HuggingFaceFrontend.__init__
-
-    @functools.wraps(original)
-    def build(self: Any, *args: Any, **named: Any) -> None:
-        with _stand_ins(module):
-            original(self, *args, **named)
-
-    with mock.patch.object(module.HuggingFaceFrontend, "__init__", build):
+    with within(module.HuggingFaceFrontend, lambda: _stand_ins(module)):
         yield
 
 

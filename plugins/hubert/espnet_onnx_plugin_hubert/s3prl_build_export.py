@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
@@ -14,6 +13,7 @@ import torch
 
 from espnet_onnx.errors import ModelError
 
+from .building import within
 from .fit_graph import fit, rename
 from .quick_init_graph import quick_init
 from .s3prl_claim import STRIDE
@@ -31,14 +31,7 @@ def untrained(module: ModuleType) -> Iterator[None]:
     Args:
         module: espnet2.asr.frontend.s3prl.
     """
-    original = module.S3prlFrontend.__init__
-
-    @functools.wraps(original)
-    def build(self: Any, *args: Any, **named: Any) -> None:
-        with _stand_ins(module):
-            original(self, *args, **named)
-
-    with mock.patch.object(module.S3prlFrontend, "__init__", build):
+    with within(module.S3prlFrontend, lambda: _stand_ins(module)):
         yield
 
 

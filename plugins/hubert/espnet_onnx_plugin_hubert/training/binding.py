@@ -1,8 +1,9 @@
-"""A graph on torch tensors: onnxruntime reads and writes the memory that torch sees."""
+"""A bundle's graphs on torch tensors: onnxruntime reads and writes the memory that torch sees."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-__all__ = ["ort_device", "run_bound"]
+import espnet_onnx
+
+from .states import states_manager
+
+__all__ = ["opened", "ort_device", "run_bound"]
 
 _NUMPY = {torch.float32: np.float32, torch.int64: np.int64}
 
@@ -28,6 +33,23 @@ def ort_device(wanted: torch.device) -> tuple[torch.device, list[str]]:
     return torch.device("cpu"), ["CPUExecutionProvider"]
 
 
+def opened(
+    bundle: str | Path, precision: str, threads: int | None, device: str | torch.device
+) -> tuple[Any, list[Any], torch.device]:
+    """What a bundle opens as, its sessions, and the device on which they run."""
+    where, providers = ort_device(torch.device(device))
+    sessions: dict[str, Any] = {}
+    found = espnet_onnx.load(
+        bundle,
+        precision=precision,
+        threads=threads,
+        providers=providers,
+        manager=states_manager(),
+        sessions=sessions,
+    )
+    return found, list(sessions.values()), where
+
+
 def run_bound(session: Any, feed: Mapping[str, Tensor], device: torch.device) -> list[Tensor]:
     """Run an onnxruntime session with IO binding.
 
@@ -39,11 +61,10 @@ def run_bound(session: Any, feed: Mapping[str, Tensor], device: torch.device) ->
     Returns:
         The outputs in the graph's own order, over onnxruntime's memory: nothing is copied.
     """
-    session = session._session  # noqa: SLF001  (`roles.Session` knows arrays alone)
-    binding = session.io_binding()
+    binding = session.bind()
     tensors = {name: tensor.to(device).contiguous() for name, tensor in feed.items()}
     for name, tensor in tensors.items():
-        binding.bind_input(
+        binding.io.bind_input(
             name,
             device.type,
             device.index or 0,
@@ -51,12 +72,10 @@ def run_bound(session: Any, feed: Mapping[str, Tensor], device: torch.device) ->
             tuple(tensor.shape),
             tensor.data_ptr(),
         )
-    for output in session.get_outputs():
-        binding.bind_output(output.name, device.type, device.index or 0)
+    for name in binding.outputs:
+        binding.io.bind_output(name, device.type, device.index or 0)
     if device.type == "cuda":
         # The two libraries work on streams of their own.
         torch.cuda.current_stream(device).synchronize()
-    session.run_with_iobinding(binding)
-    binding.synchronize_outputs()
     # The private value is what can hand its memory over by DLPack.
-    return [from_dlpack(value._ortvalue) for value in binding.get_outputs()]  # noqa: SLF001
+    return [from_dlpack(value._ortvalue) for value in binding.run()]  # noqa: SLF001

@@ -6,17 +6,14 @@ Shapes: B utterances, N samples, T frames, D width.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor
 
-import espnet_onnx
 from espnet_onnx.errors import AudioError, InputError
 
-from .binding import ort_device, run_bound
-from .states import states_manager
+from .binding import opened, run_bound
 
 __all__ = ["OnnxFrontend"]
 
@@ -52,16 +49,7 @@ class OnnxFrontend(AbsFrontend):  # type: ignore[misc]  # ESPnet has no types
             InputError: the bundle gives no features, or lacks the precision.
         """
         super().__init__()
-        self._device, providers = ort_device(torch.device(device))
-        opened: dict[str, Any] = {}
-        extractor = espnet_onnx.load(
-            bundle,
-            precision=precision,
-            threads=threads,
-            providers=providers,
-            manager=states_manager(),
-            sessions=opened,
-        )
+        extractor, self._sessions, self._device = opened(bundle, precision, threads, device)
         if not hasattr(extractor, "frontend"):
             raise InputError(
                 f"{bundle}: gives no features: export a frontend with"
@@ -69,7 +57,6 @@ class OnnxFrontend(AbsFrontend):  # type: ignore[misc]  # ESPnet has no types
             )
         self._frontend = extractor.frontend
         self._width = int(extractor.width)
-        self._sessions = list(opened.values())
         self.hop_length = int(self._frontend.hop_length)
 
     def output_size(self) -> int:

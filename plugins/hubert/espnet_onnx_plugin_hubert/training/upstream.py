@@ -6,16 +6,14 @@ Shapes: B utterances, N samples, T frames, D width, L states.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import espnet_onnx
 from espnet_onnx.errors import InputError
 
-from .binding import ort_device, run_bound
-from .states import States, states_manager
+from .binding import opened, run_bound
+from .states import States
 
 __all__ = ["OnnxUpstream"]
 
@@ -37,22 +35,13 @@ class OnnxUpstream(nn.Module):
             InputError: the bundle gives the weighted sum.
         """
         super().__init__()
-        self._device, providers = ort_device(torch.device(device))
-        opened: dict[str, Any] = {}
-        found = espnet_onnx.load(
-            bundle,
-            precision=precision,
-            threads=threads,
-            providers=providers,
-            manager=states_manager(),
-            sessions=opened,
-        )
+        found, sessions, self._device = opened(bundle, precision, threads, device)
         if not isinstance(found, States):
             raise InputError(
                 f"{bundle}: gives the weighted sum of the layers, whose weights are trained:"
                 " leave it out, and one with the states of all layers is made"
             )
-        (self._session,) = opened.values()
+        (self._session,) = sessions
 
     @torch.no_grad()
     def forward(self, wavs: Tensor, wavs_len: Tensor) -> tuple[list[Tensor], list[Tensor]]:
