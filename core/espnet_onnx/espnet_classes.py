@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -22,13 +23,39 @@ class Decoder:
         path: `module:Class`.
         options: what it needs besides the settings of a search.
         renamed: its own names of settings, by those of ours that it calls otherwise.
-        kept: where its objects keep settings, by our names; for those without a beam search.
+        nested: arguments that are mappings, and by our names what belongs in them.
+        holder: the attribute in which its objects keep settings; for those whose search is not
+            `BeamSearch`. They keep none there where it is missing or None.
+        kept: where the holder has them, by our names.
+        words: by our name of a setting, what stands there for each of its values.
     """
 
     path: str
     options: Mapping[str, Any] = attrs.field(factory=dict)
     renamed: Mapping[str, str] = attrs.field(factory=dict)
+    nested: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    holder: str = ""
     kept: Mapping[str, str] = attrs.field(factory=dict)
+    words: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+
+    def arguments(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings by our names -> arguments of the class; a nested one also by its own name."""
+        found = {self.renamed.get(name, name): value for name, value in settings.items()}
+        for argument, names in self.nested.items():
+            inner = {n: settings[ours] for ours, n in names.items() if ours in settings}
+            if inner:
+                found[argument] = inner
+        return found
+
+    def settings(self, live: Any) -> dict[str, Any]:
+        """What an object of the class keeps, by our names; what it has no use for is missing."""
+        holder = getattr(live, self.holder, None) if self.holder else None
+        found = {}
+        for name, where in self.kept.items() if holder is not None else ():
+            with suppress(AttributeError):
+                value = attrgetter(where)(holder)
+                found[name] = self.words[name][value] if name in self.words else value
+        return found
 
 
 def _decoder(given: Decoder | str | None) -> Decoder | None:
@@ -56,18 +83,55 @@ _MASKED = Decoder(
         "n_iterations": "maskctc_n_iterations",
         "threshold_probability": "maskctc_threshold_probability",
     },
+    holder="s2t",
     kept={
-        "n_iterations": "s2t.n_iterations",
-        "threshold_probability": "s2t.threshold_probability",
+        "n_iterations": "n_iterations",
+        "threshold_probability": "threshold_probability",
     },
 )
+_FRAME_BY_FRAME = (
+    "nbest",
+    "max_sym_exp",
+    "u_max",
+    "nstep",
+    "prefix_alpha",
+    "expansion_gamma",
+    "score_norm",
+    "score_norm_during",
+)
+_SEARCHING: dict[str, Any] = {
+    "nested": {
+        "transducer_conf": {
+            "search": "search_type",
+            **{name: name for name in ("expansion_beta", *_FRAME_BY_FRAME)},
+        }
+    },
+    "holder": "beam_search_transducer",
+    "kept": {
+        "search": "search_algorithm.__name__",
+        **{name: name for name in ("beam_size", "lm_weight", *_FRAME_BY_FRAME)},
+    },
+    "words": {
+        "search": {
+            "greedy_search": "default",
+            "default_beam_search": "default",
+            "time_sync_decoding": "tsd",
+            "align_length_sync_decoding": "alsd",
+            "nsc_beam_search": "nsc",
+            "modified_adaptive_expansion_search": "maes",
+            "multi_blank_greedy_search": "mbg",
+        }
+    },
+}
 _SEVERAL = Decoder("asr_inference:Speech2Text", {"multi_asr": True})
 _ENHANCED = Decoder("asr_inference:Speech2Text", {"enh_s2t_task": True})
 
 _ENTRIES = {
     "aqa": _Entry("AqaTask", "aqa_inference:AqaInference"),
     "asr": _Entry(
-        "ASRTask", "asr_inference:Speech2Text", {"maskctc": _MASKED, "pit_espnet": _SEVERAL}
+        "ASRTask",
+        Decoder("asr_inference:Speech2Text", **_SEARCHING),
+        {"maskctc": _MASKED, "pit_espnet": _SEVERAL},
     ),
     "asr_transducer": _Entry("ASRTransducerTask", "asr_transducer_inference:Speech2Text"),
     "asvspoof": _Entry("ASVSpoofTask", "asvspoof_inference:SpeechAntiSpoof"),
@@ -91,10 +155,10 @@ _ENTRIES = {
     "s2st": _Entry("S2STTask", "s2st_inference:Speech2Speech"),
     "s2t": _Entry("S2TTask", "s2t_inference:Speech2Text"),
     "s2t_ctc": _Entry("S2TTask", "s2t_inference_ctc:Speech2TextGreedySearch"),
-    "slu": _Entry("SLUTask", "slu_inference:Speech2Understand"),
+    "slu": _Entry("SLUTask", Decoder("slu_inference:Speech2Understand", **_SEARCHING)),
     "spk": _Entry("SpeakerTask", "spk_inference:Speech2Embedding"),
     "ssl": _Entry("SSLTask", features="inference_encode"),
-    "st": _Entry("STTask", "st_inference:Speech2Text"),
+    "st": _Entry("STTask", Decoder("st_inference:Speech2Text", **_SEARCHING)),
     "svs": _Entry("SVSTask", "svs_inference:SingingGenerate"),
     "tts": _Entry("TTSTask", "tts_inference:Text2Speech"),
     "tts2": _Entry("TTS2Task", "tts2_inference:Text2Speech"),
@@ -135,13 +199,14 @@ def features_of(name: str) -> str | None:
 
 
 def kept_settings(live: Any) -> dict[str, Any]:
-    """Settings that an inference object keeps outside a beam search; empty for any other."""
+    """Settings that an inference object keeps outside a `BeamSearch`; empty for any other."""
     path = f"{type(live).__module__}:{type(live).__name__}"
-    decoders = (decoder for entry in _ENTRIES.values() for decoder in entry.models.values())
-    for decoder in decoders:
-        if path == f"espnet2.bin.{decoder.path}":
-            return {name: attrgetter(where)(live) for name, where in decoder.kept.items()}
-    return {}
+    found: dict[str, Any] = {}
+    for entry in _ENTRIES.values():
+        for decoder in (entry.decoder, *entry.models.values()):
+            if decoder is not None and path == f"espnet2.bin.{decoder.path}":
+                found |= decoder.settings(live)
+    return found
 
 
 def _entry(name: str) -> _Entry:

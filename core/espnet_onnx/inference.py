@@ -34,8 +34,8 @@ def inference(loaded: Loaded, *, lm: Loaded | None = None, **decoding: Any) -> A
     """
     cls, wanted = inference_class(loaded.task, loaded.config.get("model"))
     accepted = inspect.signature(cls.__init__).parameters
-    options = {wanted.renamed.get(name, name): value for name, value in decoding.items()}
-    given = {name: value for name, value in options.items() if name in accepted}
+    arguments = wanted.arguments(decoding)
+    given = {name: value for name, value in arguments.items() if name in accepted}
     if lm is not None:
         given["lm_train_config"] = "config.yaml"
     with undisturbed(), _already_built(loaded, lm):

@@ -21,6 +21,7 @@ __all__ = [
     "Frontend",
     "GrowingScorer",
     "Noise",
+    "Prediction",
     "Scorer",
     "Session",
     "Spoken",
@@ -184,6 +185,39 @@ class GrowingScorer(Scorer, Protocol):
             encoder_out: (B, T, D) the frames that follow, none of them padding.
             keep: how many of the frames before, the latest, are seen from now on; None for all.
         """
+
+
+class Prediction(Protocol):
+    """Role `prediction`: the prediction network of a transducer, with its joint network.
+
+    N pairs of an encoder frame and a hypothesis are scored at once; J is the width in which the
+    joint network adds the two. States are arrays of N rows, one a hypothesis: a search takes rows
+    of several calls together as it likes, and never looks into them.
+    """
+
+    def project(self, encoder_out: Array) -> Array:
+        """(B, T, D) -> (B, T, J), what the joint network adds of every frame."""
+
+    def start(self) -> tuple[Array, ...]:
+        """States before the first token, of one row."""
+
+    def step(
+        self, frames: Array, tokens: Array, states: Sequence[Array]
+    ) -> tuple[Array, Array, tuple[Array, ...]]:
+        """Read the last token of each hypothesis, and score what may follow.
+
+        Args:
+            frames: (N, J), rows of `project`.
+            tokens: (N,) int64, the last tokens; blank before the first.
+            states: those before that token.
+
+        Returns:
+            (N, V) log probabilities, (N, J) what the joint network adds of every hypothesis, and
+            the states after the token.
+        """
+
+    def joint(self, frames: Array, outputs: Array) -> Array:
+        """(N, J) rows of `project`, (N, J) of what `step` returned -> (N, V) log probabilities."""
 
 
 class Noise(Protocol):

@@ -18,11 +18,11 @@ import soundfile
 from .. import bundle as bundles
 from ..errors import BundleError
 from ..parts.noise import Gaussian
-from ..reference import Speaker
 from ..runtime import load
+from ..speaker import Speaker
 from ..types import Array
 from ..verify import verify
-from .alone import TOKENS, ask
+from .alone import QUICK, TOKENS, ask
 from .specimen import Specimen
 from .tiny import RECOGNISE, SPEAK
 
@@ -67,8 +67,7 @@ def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
         task=specimen.model.task,
         manager=specimen.manager,
         threads=1,
-        beam_size=3,
-        maxlenratio=-8,
+        **{name: value for name, value in QUICK.items() if name in specimen.manifest.decoding},
     )
     fp32 = [r for r in result.recordings if r.precision == "fp32"]
     different = [(r.ids, r.espnet_ids) for r in fp32 if r.verdict == "different"]
@@ -87,8 +86,7 @@ def check_speaks_as_espnet(specimen: Specimen) -> None:
 
     voice = runtime.voices.any()
     ours = runtime(TOKENS, noise=noise, **voice)
-    own = runtime.vocoder is runtime.acoustic.vocoder
-    espnet = Speaker(specimen.loaded, None if own else _heard_through(runtime.vocoder, drawn))
+    espnet = Speaker(specimen.loaded, _vocoder_of(specimen, runtime, drawn))
     wave, durations = espnet(TOKENS, drawn, voice, runtime.settings.options)
     frames = ours.details.get("duration", ours.durations)
     if frames is not None and durations is not None:
@@ -98,6 +96,13 @@ def check_speaks_as_espnet(specimen: Specimen) -> None:
     # Tiny models whisper or shout.
     loudest = float(np.abs(wave).max())
     assert apart <= FULL_SCALE * loudest, f"waves, up to {loudest}, differ by {apart} from ESPnet"
+
+
+def _vocoder_of(specimen: Specimen, runtime: Any, drawn: Sequence[tuple[str, Array]]) -> Any:
+    """What ESPnet is to speak with; None for its model's own."""
+    if runtime.vocoder is runtime.acoustic.vocoder:
+        return None
+    return specimen.companions.vocoder or _heard_through(runtime.vocoder, drawn)
 
 
 def _heard_through(vocoder: Any, drawn: Sequence[tuple[str, Array]]) -> Any:

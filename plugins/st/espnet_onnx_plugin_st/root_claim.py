@@ -37,6 +37,8 @@ def claim_root(component: eo.Component) -> eo.Part | eo.Declined | None:
     """
     if (component.role, component.type) != ("model", "st"):
         return None
+    if component.conf.get("decoder") == "transducer":
+        return None
     reason = _why_not(component.conf)
     if reason is not None:
         return eo.Declined(reason)
@@ -50,8 +52,6 @@ def claim_root(component: eo.Component) -> eo.Part | eo.Declined | None:
 
 
 def _why_not(conf: Mapping[str, Any]) -> str | None:
-    if conf.get("decoder") == "transducer":
-        return "decoder transducer needs a search over a joint network, which no plugin here has"
     if conf.get("encoder") is None:
         return "encoder null decodes the features as they are, which ESPnet does not do either"
     if any((conf.get(f"{name}_conf") or {}).get("interctc_layer_idx") for name in ENCODERS):

@@ -76,7 +76,6 @@ def test_sos_and_eos_have_names_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"decoder": "transducer"}, "decoder transducer needs"),
         ({"encoder_conf": {"interctc_layer_idx": [1]}}, "interctc_layer_idx"),
         ({"token_type": "whisper_en"}, "token type whisper_en"),
         ({"src_token_type": "whisper_en"}, "token type whisper_en"),
