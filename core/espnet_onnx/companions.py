@@ -71,8 +71,8 @@ class Companions:
                 False or "none" for none at all.
             ngram: a file; False or "none" likewise.
             extra: what else the model's pack holds, by the keys of its meta.yaml.
-            vocoder: a ParallelWaveGAN checkpoint or a folder with one, or live; False or "none"
-                likewise.
+            vocoder: a ParallelWaveGAN checkpoint, a folder with one, or a tag
+                (`parallel_wavegan/NAME`); live; False or "none" likewise.
 
         Raises:
             ModelError: a file is missing, or holds something else.

@@ -7,6 +7,7 @@ Shapes: T frames, D features, N samples.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ import numpy as np
 from .configs import read_yaml
 from .errors import ModelError, one_line
 from .types import Array, Component
+from .vocoder_tags import fetch_vocoder, is_vocoder_tag
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,18 +57,26 @@ class VocoderFiles:
     stats: Path | None = None
 
     @classmethod
-    def find(cls, name: str | Path) -> VocoderFiles:
-        """A checkpoint, or a folder with exactly one; config.yml stands beside it.
+    def find(cls, name: str | Path, cache: str | Path | None = None) -> VocoderFiles:
+        """A checkpoint, a folder with exactly one, or a tag; config.yml stands beside it.
+
+        Args:
+            name: see above.
+            cache: see `vocoder_tags.fetch_vocoder`.
 
         Raises:
             ModelError: there is no such thing.
         """
         path = Path(name).expanduser()
-        found = sorted(path.glob("*.pkl")) if path.is_dir() else [path]
+        if not path.exists() and is_vocoder_tag(str(name)):
+            path = fetch_vocoder(str(name), cache)
+        found = [path]
+        if path.is_dir():
+            found = sorted(path.glob("*.pkl")) or sorted(path.rglob("*.pkl"))
         if len(found) != 1 or not found[0].is_file():
             raise ModelError(
                 f"{name}: is no vocoder: give a ParallelWaveGAN checkpoint (*.pkl) with config.yml"
-                " beside it, or a folder with one of each"
+                " beside it, a folder with one of each, or a tag (parallel_wavegan/NAME)"
             )
         config = next((p for p in map(found[0].with_name, _CONFIGS) if p.is_file()), None)
         if config is None:
@@ -96,20 +106,29 @@ class VocoderFiles:
         """
         from .checkpoint import apply_state, load_state
 
-        name = str(self.config.get("generator_type", _FIRST))
-        if name not in _GENERATORS:
-            raise ModelError(f"{self.weights}: ESPnet has no {name}: give another vocoder")
-        cls = getattr(importlib.import_module(_GENERATORS[name][1]), name)
+        generator = self.build()
         state = load_state(self.weights)
         kept = {key: state.pop(key).numpy() for key in _STATS if key in state}
-        generator = cls(**self._accepted(cls))
         apply_state(generator, state, name=str(self.weights))
         generator.remove_weight_norm()
         stats = kept or ({} if self.stats is None else _read_stats(self.stats))
         return LiveVocoder(self, generator.eval(), self._pqmf(), **stats)
 
+    def build(self) -> Any:
+        """ESPnet's generator with fresh weights.
+
+        Raises:
+            ModelError: ESPnet has no such generator.
+        """
+        name = str(self.config.get("generator_type", _FIRST))
+        if name not in _GENERATORS:
+            raise ModelError(f"{self.weights}: ESPnet has no {name}: give another vocoder")
+        cls = getattr(importlib.import_module(_GENERATORS[name][1]), name)
+        return cls(**self._accepted(cls))
+
     def _params(self) -> dict[str, Any]:
-        params = self.config.get("generator_params") or {}
+        # Constructors write into them.
+        params = copy.deepcopy(self.config.get("generator_params") or {})
         # A slip of the toolkit's early configs.
         return {k.replace("upsample_kernal", "upsample_kernel"): v for k, v in params.items()}
 
