@@ -19,6 +19,7 @@ from ..graphs import graphs_of
 from ..manager import Manager
 from ..resolver import Claim, resolve
 from ..types import Graph
+from ..vocoder_files import VocoderFiles
 from .snapshot import changes, snapshot
 from .tiny import TinyModel
 
@@ -26,6 +27,7 @@ __all__ = ["Exhibit", "Specimen", "companions_of", "write_model"]
 
 WEIGHTS = "valid.acc.ave.pth"
 LM = "lm"  # folder of the language model, in the model's
+VOCODER = "vocoder/checkpoint-1steps.pkl"  # likewise
 
 
 @attrs.frozen
@@ -52,6 +54,7 @@ class Specimen:
         manifest: what the bundle says of itself.
         changed: what the export changed in the live model, one line each.
         manager: the plugins in use.
+        companions: what it decodes or speaks with, alive.
     """
 
     plugin: str
@@ -64,6 +67,7 @@ class Specimen:
     manifest: Manifest = attrs.field(repr=False)
     changed: Sequence[str]
     manager: Manager = attrs.field(repr=False)
+    companions: Companions = attrs.field(factory=Companions, repr=False)
 
     @classmethod
     def make(
@@ -83,7 +87,8 @@ class Specimen:
         manager = manager or Manager.load()
         source = sources.find(write_model(model, folder / "model"))
         loaded = loader.load_model(source, model.task)
-        companions = Companions.of(extra=source.extra).load()
+        vocoder = None if model.vocoder is None else source.folder / VOCODER
+        companions = Companions.of(extra=source.extra, vocoder=vocoder).load()
         before = snapshot(loaded.model)
         live = argparse.Namespace(
             model=loaded.model, train_args=argparse.Namespace(**loaded.config)
@@ -94,6 +99,7 @@ class Specimen:
             task=loaded.task,
             lm=companions.lm or False,
             ngram=companions.ngram,
+            vocoder=companions.vocoder,
             precision=("fp32", "int8"),
             keep_slower=True,
             threads=1,
@@ -110,6 +116,7 @@ class Specimen:
             exported.manifest,
             changes(before, snapshot(loaded.model)),
             manager,
+            companions,
         )
 
     def exhibits(self) -> Iterator[Exhibit]:
@@ -142,6 +149,8 @@ def write_model(model: TinyModel, folder: Path) -> Path:
         live, _ = loader.build_model(source.config, task, base=folder)
         _stir(live)
     torch.save(live.state_dict(), folder / WEIGHTS)
+    if model.vocoder is not None:
+        _write_vocoder(VocoderFiles(folder / VOCODER, model.vocoder))
     if model.lm is not None or model.ngram is not None:
         _pack(model, folder, task)
     return folder
@@ -149,12 +158,26 @@ def write_model(model: TinyModel, folder: Path) -> Path:
 
 def companions_of(model: TinyModel, folder: Path = Path()) -> Companions:
     """What a tiny model decodes with, from configs alone."""
-    lm, ngram = None, None
+    lm, ngram, vocoder = None, None, None
     if model.lm is not None:
         lm = sources.Source(LM, folder / LM, folder / LM / "config.yaml", config=model.lm)
     if model.ngram is not None:
         ngram = folder / model.ngram
-    return Companions(lm, ngram)
+    if model.vocoder is not None:
+        vocoder = VocoderFiles(folder / VOCODER, model.vocoder)
+    return Companions(lm, ngram, vocoder=vocoder)
+
+
+def _write_vocoder(files: VocoderFiles) -> None:
+    """What the ParallelWaveGAN toolkit leaves: config.yml and a checkpoint beside it."""
+    files.weights.parent.mkdir(exist_ok=True)
+    config = yaml.safe_dump(dict(files.config))
+    files.weights.with_name("config.yml").write_text(config, "utf-8")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        generator = files.build()
+        _stir(generator)
+    torch.save({"model": {"generator": generator.state_dict()}}, files.weights)
 
 
 def _pack(model: TinyModel, folder: Path, task: str) -> None:

@@ -36,6 +36,8 @@ class TinyModel:
             default what recognises noise, or speaks where the config has a `tts`.
         lm: config.yaml of a language model that it decodes with.
         ngram: the name in `files` of an n-gram that it decodes with.
+        vocoder: config.yml of a ParallelWaveGAN vocoder that it speaks with. It lies in the folder
+            `vocoder`, so `vocoder/stats.npy` in `files` makes it normalise features.
         needs: packages that its bundle imports; where one is missing, its checks are skipped.
     """
 
@@ -46,6 +48,7 @@ class TinyModel:
     ask: str = attrs.field()
     lm: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     ngram: str | None = None
+    vocoder: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     needs: Sequence[str] = ()
 
     @ask.default
