@@ -29,6 +29,7 @@ __all__ = [
     "Worker",
     "bench",
     "machine",
+    "spent",
     "spread",
     "worker",
 ]
@@ -48,6 +49,8 @@ class Side:
         ngram: likewise the n-gram model.
         features: of ESPnet's side, the role of the component whose features are taken; None where
             recordings are recognised.
+        vocoder: of ESPnet's side, the vocoder as `export` takes it.
+        voice: file of the voice that speaks, see `bench_speech`; None where nothing speaks.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Side:
     lm: str | None = None
     ngram: str | None = None
     features: str | None = None
+    vocoder: str | None = None
+    voice: str | None = None
 
 
 class Worker:
@@ -113,14 +118,12 @@ class Worker:
 
 @contextmanager
 def worker(side: Side, threads: int, decoding: Mapping[str, Any]) -> Iterator[Worker]:
-    """A side's process, loaded and ready for `{"audio": [npy files]}`."""
+    """A side's process, loaded and ready for `{"audio": [npy files]}`, or for a text to speak."""
     hello = {
         "side": side.side,
         "bundle" if side.side == "bundle" else "model": side.path,
         "precision": side.precision,
-        "lm": side.lm,
-        "ngram": side.ngram,
-        "features": side.features,
+        **{k: getattr(side, k) for k in ("lm", "ngram", "features", "vocoder", "voice")},
         "threads": threads,
         "decoding": dict(decoding),
     }
@@ -217,7 +220,7 @@ def _race(
             answers[side.name] = answer = process({"audio": files})
             if i >= warm_up:
                 seconds[side.name].append(answer["seconds"])
-                answer["last_profile"] = _delta(before, answer)
+                answer["last_profile"] = spent(before, answer)
     length = sum(len(a) for a in arrays)
     baselines = {s.name: seconds[s.name] for s in sides if s.side == "espnet"}
     return {
@@ -226,7 +229,7 @@ def _race(
     }
 
 
-def _delta(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
+def spent(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
     """What one call spent in each graph."""
     old = (before or {}).get("profile", {})
     return {

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from statistics import NormalDist
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -116,41 +116,59 @@ def without_dropout() -> Iterator[None]:
 
 
 @contextmanager
-def injected_noise(drawn: Sequence[tuple[str, Array]]) -> Iterator[None]:
+def injected_noise(drawn: Sequence[tuple[str, Array]], *, strict: bool = True) -> Iterator[None]:
     """Make torch's normal noise, and dropout that never sleeps, what somebody else has drawn.
 
     A prenet's dropout, which ESPnet applies in inference, keeps the units whose noise is above the
     quantile of its rate. Called with all frames so far, (1, T, P), each has the noise of its step.
+    librosa's Griffin-Lim begins with the phases that `parts.griffin_lim.phases` makes.
 
     Args:
         drawn: names and noise of one utterance in the order in which it was asked for; that of
-            `prenet` is (1, L, P), L layers that take turns.
+            `prenet` is (1, L, P), L layers that take turns, of `phase` (1, 2, F, T).
+        strict: refuse to answer for another shape, or more often; else the noise is zeros then.
 
     Raises:
-        AssertionError: noise of another shape is asked for, or more of it.
+        AssertionError: see `strict`.
     """
-    normal = iter([torch.from_numpy(array) for name, array in drawn if name != "prenet"])
+    normal = iter([array for name, array in drawn if name not in {"prenet", "phase"}])
     prenet = [torch.from_numpy(array[0]) for name, array in drawn if name == "prenet"]
+    phase = iter([array for name, array in drawn if name == "phase"])
     calls = itertools.count()
 
+    def asked(source: Iterator[Array], shape: tuple[int, ...]) -> Array:
+        noise = next(source, None)
+        if noise is not None and noise.shape == shape:
+            return noise
+        assert not strict, f"noise of the shape {shape}"
+        return np.zeros(shape, np.float32)
+
     def randn(*size: Any, **_named: Any) -> torch.Tensor:
-        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-        noise = next(normal, None)
-        assert noise is not None and tuple(noise.shape) == shape, f"noise of the shape {shape}"
-        return noise
+        shape = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
+        return torch.from_numpy(asked(normal, tuple(shape)))
 
     def dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
         if not training:
             return x
         step, layer = divmod(next(calls), len(prenet[0]))
+        if not strict:
+            prenet.extend([torch.zeros_like(prenet[0])] * (step + 1 - len(prenet)))
         noise = torch.stack([units[layer] for units in prenet[: x.shape[1]]])
         kept = (noise if x.dim() == 3 else prenet[step][layer]) > NormalDist().inv_cdf(p)
         return x * kept / (1 - p)
 
+    def turns(size: tuple[int, ...]) -> Array:
+        """(F, T), as `numpy.random.Generator.random` would draw them."""
+        noise = asked(phase, (1, 2, *size))[0]
+        angles: Array = np.arctan2(noise[1], noise[0]) / (2 * np.pi)
+        return angles
+
+    generator = SimpleNamespace(random=turns)
     with (
         mock.patch.object(torch, "randn", randn),
         mock.patch.object(torch, "randn_like", lambda x, **_named: randn(*x.shape)),
         mock.patch.object(torch.nn.functional, "dropout", dropout),
+        mock.patch.object(np.random, "default_rng", return_value=generator),
     ):
         yield
 

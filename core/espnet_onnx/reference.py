@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import InputError
 from .espnet_classes import features_of, kept_settings
 from .inference import inference
-from .isolation import injected_noise, without_dropout
+from .isolation import without_dropout
 from .loader import Loaded
 from .parts.batch import pad
 from .types import Array, Component
 
-__all__ = ["Answer", "Features", "Inputs", "Recogniser", "Speaker", "same_answer", "settings"]
+__all__ = ["Answer", "Features", "Inputs", "Recogniser", "same_answer", "settings"]
 
 # What an inference object is called with: one array, or several in the order of its arguments.
 Inputs = Array | tuple[Array, ...]
@@ -173,55 +172,6 @@ class Features:
         with without_dropout():
             feats, *_, frames = self._features(speech, lengths)
         return [row[:n].numpy() for row, n in zip(feats, frames.tolist(), strict=True)]
-
-
-class Speaker:
-    """ESPnet's own `Text2Speech` around a loaded model.
-
-    Args:
-        loaded: the model.
-        vocoder: (T, D) features to (N,) samples; None where ESPnet makes its own.
-    """
-
-    def __init__(self, loaded: Loaded, vocoder: Callable[[Tensor], Tensor] | None = None) -> None:
-        model = _that_infers(loaded.model)
-        self.text2speech = inference(attrs.evolve(loaded, model=model))
-        if vocoder is not None:
-            self.text2speech.vocoder = vocoder
-
-    def __call__(
-        self,
-        ids: Sequence[int],
-        drawn: Sequence[tuple[str, Array]],
-        voice: Mapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> tuple[Array, Array | None]:
-        """What ESPnet says: (N,) samples, and (U,) frames of each token where it tells.
-
-        Args:
-            ids: without <sos/eos>.
-            drawn: the noise, see `isolation.injected_noise`.
-            voice: of `sids`, `lids`, `spembs` and `speech`, one each.
-            settings: options by our names; those that this model is not told of are left out.
-        """
-        known = self.text2speech.decode_conf
-        conf = {name: value for name, value in settings.items() if name in known}
-        given = {name: torch.as_tensor(value) for name, value in voice.items()}
-        with injected_noise(drawn):
-            said = self.text2speech(torch.tensor(ids), decode_conf=conf, **given)
-        durations = said.get("duration")
-        frames = None if durations is None else np.asarray(durations).reshape(-1)
-        return np.asarray(said["wav"]).reshape(-1), frames
-
-
-def _that_infers(model: Any) -> Any:
-    """`Text2Speech` loads the models of gan_tts, which have no inference, with `TTSTask`."""
-    if hasattr(model, "inference"):
-        return model
-    from espnet2.tts.espnet_model import ESPnetTTSModel
-
-    names = list(inspect.signature(ESPnetTTSModel.__init__).parameters)[1:]
-    return ESPnetTTSModel(**{name: getattr(model, name) for name in names}).eval()
 
 
 def _scored(scorer: Any, y: Tensor, state: Any, sources: tuple[Tensor, ...]) -> Any:
