@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from ..parts.synthesizer import Synthesizer
 
 __all__ = ["register"]
+
+# Settings beside the acoustic model's own.
+_FURTHER = ("seed", "prefer_normalized_feats", "longest")
+_SLOWEST = 0.1
 
 
 def register(app: typer.Typer) -> None:
@@ -54,19 +60,21 @@ def synthesize(
     tts = load(bundle, precision=precision, threads=threads)
     if not hasattr(tts, "vocoder"):
         raise InputError(f"{bundle}: this bundle does not speak: give one of a TTS model")
-    given = dict(map(_setting, setting)) | _speed(tts, speed)
+    _check_output(output)
+    given = _settings(tts, setting) | _speed(tts, speed)
     voice = {"sids": sid, "lids": lid, "speech": speech, "seed": seed}
     given |= {name: value for name, value in voice.items() if value is not None}
     if spembs is not None:
         given["spembs"] = _embedding(spembs)
-    text = sys.stdin.read() if text == "-" else text
+    text = _stdin() if text == "-" else text
     done = _streamed(tts, text, output, given) if stream else _whole(tts, text, output, given)
     if as_json:
         print_json({"audio": str(output), **done})
     else:
+        first = done.get("first_sound_after")
         typer.echo(
             f"{output}: {done['seconds']:.2f} s at {done['sample_rate']} Hz, made in"
-            f" {done['made_in']:.2f} s"
+            f" {done['made_in']:.2f} s" + (f", first sound after {first:.2f} s" if first else "")
         )
 
 
@@ -88,15 +96,16 @@ def _whole(tts: Synthesizer, text: str, output: Path, given: dict[str, Any]) -> 
 def _streamed(tts: Synthesizer, text: str, output: Path, given: dict[str, Any]) -> dict[str, Any]:
     from ..parts.speech import open_file
 
-    start = time.perf_counter()
-    samples, first = 0, None
+    start, samples = time.perf_counter(), 0
     waves = tts(text, stream=True, **given)
+    # What cannot be spoken leaves no file.
+    head = list(itertools.islice(waves, 1))
+    first = time.perf_counter() - start
     with open_file(output, tts.sample_rate) as file:
-        for wave in waves:
+        for wave in itertools.chain(head, waves):
             file.write(wave)
             file.flush()
             samples += len(wave)
-            first = time.perf_counter() - start if first is None else first
     return {
         "seconds": samples / tts.sample_rate,
         "sample_rate": tts.sample_rate,
@@ -111,17 +120,44 @@ def _speed(tts: Synthesizer, speed: float | None) -> dict[str, float]:
         return {}
     if "alpha" not in tts.settings.options:
         raise InputError("this model decides itself how fast it speaks: leave --speed out")
-    if not speed > 0:
-        raise InputError(f"--speed {speed:g}: give a number above 0, such as 1.2")
+    if not _SLOWEST <= speed <= 1 / _SLOWEST:
+        raise InputError(
+            f"--speed {speed:g}: give a number from {_SLOWEST:g} to {1 / _SLOWEST:g}, such as 1.2"
+        )
     return {"alpha": 1 / speed}
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
+def _settings(tts: Synthesizer, texts: Sequence[str]) -> dict[str, Any]:
+    known = (*tts.settings.options, *_FURTHER)
+    names = ", ".join(known)
+    found = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if name not in known:
+            raise InputError(f"--set {text}: no setting is called {name}: there are {names}")
+        try:
+            found[name] = json.loads(value if equals else "")
+        except ValueError:
+            raise InputError(f"--set {text}: give NAME=NUMBER, such as {name}=1") from None
+    return found
+
+
+def _stdin() -> str:
     try:
-        return name.strip(), json.loads(value if equals else "")
-    except ValueError:
-        raise InputError(f"--set {text}: give NAME=NUMBER, such as noise_scale=0.3") from None
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin is no text in {error.encoding}: give UTF-8") from error
+
+
+def _check_output(path: Path) -> None:
+    """Before the work, rather than after it."""
+    import soundfile
+
+    ending = path.suffix.lstrip(".").upper()
+    if ending not in soundfile.available_formats() or not soundfile.check_format(ending, "PCM_16"):
+        raise InputError(f"{path}: is no name of a sound file: end it in .wav or .flac")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}: make it, or give another name")
 
 
 def _embedding(path: Path) -> Any:

@@ -86,6 +86,7 @@ class Synthesizer:
             nothing to undo.
         reference: a recording as the acoustic model hears it in `speech`, (T, D); None where it
             takes none.
+        vocabulary: how many token ids there are; None where nobody knows.
     """
 
     acoustic: Acoustic
@@ -96,6 +97,7 @@ class Synthesizer:
     settings: Settings
     denormalize: Callable[[Array], Array] | None = None
     reference: Callable[[Any], Array] | None = None
+    vocabulary: int | None = None
 
     @overload
     def __call__(
@@ -156,9 +158,13 @@ class Synthesizer:
         Raises:
             InputError: there is nothing to say.
         """
-        ids = list(map(int, self.text(text) if isinstance(text, str) else text))
+        ids = list(self.text(text)) if isinstance(text, str) else _whole_numbers(text)
         if not ids:
             raise InputError("the text is empty: give a text to speak")
+        most = math.inf if self.vocabulary is None else self.vocabulary
+        wrong = next((i for i in ids if not 0 <= i < most), None)
+        if wrong is not None:
+            raise InputError(f"token {wrong} is none of the model's: give ids from 0 to {most - 1}")
         return ids
 
     def self_check(self) -> str | None:
@@ -167,6 +173,8 @@ class Synthesizer:
         return None if np.isfinite(speech.wave).all() else "what it says is not finite"
 
     def _parts(self, text: str | Sequence[int] | Array, longest: int | None) -> list[list[int]]:
+        if longest is not None and not (isinstance(longest, int | float) and longest >= 1):
+            raise InputError(f"longest is {longest!r}: give how many letters to speak in one go")
         if not isinstance(text, str) or longest is None:
             return [self.read(text)]
         # A sentence may be a smiley.
@@ -251,6 +259,18 @@ class _Call:
     def noise(self, part: int) -> Noise:
         """What a sentence hears."""
         return self.settings.noise(part) if self.given is None else self.given
+
+
+def _whole_numbers(given: Any) -> list[int]:
+    """Token ids (L,) as somebody else's array or list holds them."""
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        array = np.zeros((), object)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InputError("what to speak is neither a text nor its token ids: give one of them")
+    ids: list[int] = array.astype(np.int64).tolist()
+    return ids
 
 
 def _durations(spoken: Spoken, row: int, rows: Sequence[Sequence[int]]) -> Array | None:

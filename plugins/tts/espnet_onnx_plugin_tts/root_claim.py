@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import espnet_onnx as eo
@@ -28,6 +29,7 @@ _OPTIONS: dict[str, dict[str, float]] = {
     "transformer": _STOPPING,
     "vits": {"alpha": 1.0, "noise_scale": 0.667, "noise_scale_dur": 0.8},
 }
+_SYMBOLS = "non_linguistic_symbols"
 _SEED = 777  # that of `Text2Speech`
 # Where acoustic models keep the constructor arguments of what tells voices apart.
 _INNER = ("generator_params", "text2mel_params")
@@ -62,7 +64,7 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
         children["vocoder"] = vocoder
     config = _config(component, children, features)
     config["reference"] = _reference(features) if styled else None
-    return eo.Part(KIND, children, config, tokenizer_files(component))
+    return eo.Part(KIND, children, config, {**tokenizer_files(component), **_symbols(component)})
 
 
 def _features(component: eo.Component) -> Mapping[str, Any]:
@@ -100,7 +102,9 @@ def _config(
 ) -> dict[str, Any]:
     conf, tts = component.conf, children["tts"]
     rate = tts.conf.get("sampling_rate", features.get("fs"))
-    text = {k: conf.get(k) for k in ("token_type", "cleaner", "g2p", "non_linguistic_symbols")}
+    text = {k: conf.get(k) for k in ("token_type", "cleaner", "g2p")}
+    if isinstance(conf.get(_SYMBOLS), list | tuple):
+        text[_SYMBOLS] = list(conf[_SYMBOLS])
     config: dict[str, Any] = {
         "text": text,
         "sample_rate": None if rate is None else parse_rate(rate),
@@ -114,6 +118,15 @@ def _config(
     if tokens is not None:
         text["token_list"] = tokens
     return config
+
+
+def _symbols(component: eo.Component) -> dict[str, Path]:
+    """The file of symbols that stay whole; one that is gone is ignored, as ESPnet ignores it."""
+    name = component.conf.get(_SYMBOLS)
+    if not isinstance(name, str | Path):
+        return {}
+    path = (component.base or Path()) / name
+    return {_SYMBOLS: path} if path.is_file() else {}
 
 
 def _is_normalized(component: eo.Component) -> bool:

@@ -69,6 +69,7 @@ def build(
     rate = vocoder.sample_rate or config["sample_rate"]
     if rate is None:
         raise BundleError("nothing says the sample rate of this model: export it with --vocoder")
+    tokens = config["text"].get("token_list")
     return Synthesizer(
         acoustic,
         vocoder,
@@ -80,6 +81,7 @@ def build(
         Reference(open_session("reference"), **config["reference"])
         if config["reference"]
         else None,
+        None if tokens is None else len(tokens),
     )
 
 

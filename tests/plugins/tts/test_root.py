@@ -142,9 +142,6 @@ def test_the_command_line_writes_what_python_returns(
         ((TEXT, "--sid", 9), "sids is 9, this model knows 0 to 3"),
         (("", "--sid", 1), "the text is empty"),
         (("\u4f60", "--sid", 1), "has no token that the model knows"),
-        ((TEXT, "--sid", 1, "--speed", 0), "--speed 0: give a number above 0"),
-        ((TEXT, "--sid", 1, "--set", "beam_size=3"), "no setting is called beam_size"),
-        ((TEXT, "--sid", 1, "--set", "alpha"), "--set alpha: give NAME=NUMBER"),
     ],
 )
 def test_what_it_cannot_speak_is_one_line(
@@ -189,3 +186,14 @@ def test_features_that_say_too_little_need_a_vocoder() -> None:
 def test_normalized_features_of_an_end_to_end_model_stay_inside() -> None:
     part = root(tts="vits", normalize_conf={"stats_file": "feats_stats.npz"})
     assert list(part.children) == ["tts"] and not part.config["denormalize"]
+
+
+def test_symbols_that_stay_whole_travel_along(tmp_path: Path) -> None:
+    file = tmp_path / "symbols.txt"
+    file.write_text("<sigh>\n")
+    part = root(normalize=None, non_linguistic_symbols=str(file))
+    assert part.files == {"non_linguistic_symbols": file}
+    assert "non_linguistic_symbols" not in part.config["text"]
+    part = root(normalize=None, non_linguistic_symbols=["<sigh>"])
+    assert not part.files and part.config["text"]["non_linguistic_symbols"] == ["<sigh>"]
+    assert not root(normalize=None, non_linguistic_symbols="gone.txt").files

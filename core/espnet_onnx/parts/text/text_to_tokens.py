@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
@@ -16,6 +17,9 @@ from .cleaners import cleaner
 from .g2p import check_g2p, load_g2p
 
 __all__ = ["TextToTokens", "TextTokens"]
+
+log = logging.getLogger("espnet_onnx")
+_MOST_NAMED = 10  # of what a warning lists
 
 
 @attrs.frozen
@@ -56,6 +60,7 @@ class TextToTokens:
         self.unk_symbol = unk_symbol
         self._clean = clean
         self._load = load
+        self._named: set[str] = set()
 
     @classmethod
     def of(cls, config: Mapping[str, Any], files: Mapping[str, Path]) -> TextToTokens:
@@ -84,8 +89,10 @@ class TextToTokens:
         )
 
     def __call__(self, text: str) -> list[int]:
-        """Ids (L,) of a text; raises as `read` does."""
-        return self.read(text).ids
+        """Ids (L,) of a text, with a warning of each unknown token once; raises as `read` does."""
+        found = self.read(text)
+        self._warn(found.unknown)
+        return found.ids
 
     def read(self, text: str) -> TextTokens:
         """A text as tokens and ids, with what was unknown.
@@ -122,6 +129,15 @@ class TextToTokens:
         pairs = zip(tokens, ids, strict=True)
         unknown = Counter(token for token, i in pairs if i == unk and token != self.unk_symbol)
         return TextTokens(tokens, ids, unknown)
+
+    def _warn(self, unknown: Iterable[str]) -> None:
+        new = [token for token in unknown if token not in self._named]
+        if not new:
+            return
+        self._named.update(new)
+        names = ", ".join(map(repr, new[:_MOST_NAMED]))
+        more = f" and {len(new) - _MOST_NAMED} more" if len(new) > _MOST_NAMED else ""
+        log.warning("the model does not know %s%s: read as %s", names, more, self.unk_symbol)
 
     @cached_property
     def _tokenize(self) -> Callable[[str], list[str]]:
