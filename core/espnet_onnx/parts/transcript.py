@@ -13,7 +13,7 @@ import attrs
 from ..errors import InputError
 from ..roles import CTC, Encoded, Scorer
 from ..types import Array
-from .alignment import align, confidences, seconds
+from .alignment import Alignment, align, confidences, seconds
 from .audio import Audio
 from .ctc_beam import ctc_beam
 from .ctc_greedy import ctc_greedy
@@ -35,15 +35,18 @@ class Transcript:
         hypotheses: n-best, the best first.
         log_probs: (T, V) CTC log probabilities, None without CTC.
         intermediate: block number -> ids that CTC hears in that block's output.
+        frames: how many the encoder made of the utterance, where hypotheses know those of their
+            tokens and there is no CTC; else None.
     """
 
     hypotheses: Sequence[Hypothesis]
     log_probs: Array | None
     blank: int
     intermediate: Mapping[int, Sequence[int]] = attrs.field(factory=dict)
+    frames: int | None = None
 
     def recognition(self, tokenizer: Tokenizer, audio: Audio) -> Recognition:
-        """The result for one recording, its tokens timed by CTC alignment."""
+        """The result for one recording, its tokens timed by the search, or by CTC alignment."""
         best = self.untimed(tokenizer)
         times = self._times(best, tokenizer, audio.duration)
         notes = (*audio.notes, *best.notes)
@@ -74,12 +77,20 @@ class Transcript:
         return Recognition(text, tokens, ids, float(hypothesis.score), dict(hypothesis.scores))
 
     def _times(self, best: Recognition, tokenizer: Tokenizer, duration: float) -> dict[str, Any]:
-        if self.log_probs is None or not best.ids:
+        if not best.ids:
             return {}
-        alignment = align(self.log_probs, best.ids, self.blank)
-        spans = seconds(alignment, duration / len(self.log_probs), duration)
-        sure = confidences(self.log_probs, best.ids, alignment)
-        tokens = time_tokens(best.tokens, spans, sure)
+        if self.log_probs is not None:
+            alignment = align(self.log_probs, best.ids, self.blank)
+            spans = seconds(alignment, duration / len(self.log_probs), duration)
+            sure = confidences(self.log_probs, best.ids, alignment)
+            tokens = time_tokens(best.tokens, spans, sure)
+        elif self.frames and len(self.hypotheses[0].frames) == len(best.ids):
+            starts = self.hypotheses[0].frames
+            said = Alignment(list(starts), [start + 1 for start in starts], best.score)
+            spans = seconds(said, duration / self.frames, duration)
+            tokens = time_tokens(best.tokens, spans, [None] * len(spans))
+        else:
+            return {}
         groups = tokenizer.words(best.tokens)
         return {
             "token_times": tokens,

@@ -1,36 +1,59 @@
-"""Greedy search, which goes from token to token and looks at several frames at once."""
+"""Greedy searches, which go from token to token and look at several frames at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from .lattice import Lattice
 from .paths import Path
-from .prefixes import Prefixes
 from .scores import Ask, Search
-from .settings import TransducerDecoding
 
-__all__ = ["greedy"]
+__all__ = ["greedy", "multi_blank_greedy"]
 
-# Frames looked at in one call: from, and up to, doubled while nothing is said.
+# Frames looked at in one call: at first, and at most, doubled while nothing is said.
 _FEWEST, _MOST = 4, 32
+# `BeamSearchTransducer.multi_blank_greedy_search` says no more in one frame.
+_TOKENS_A_FRAME = 4
 
 
-def greedy(
-    length: int, prefixes: Prefixes, settings: TransducerDecoding, blank: int
-) -> Search[list[Path]]:
+def greedy(lattice: Lattice) -> Search[list[Path]]:
     """`BeamSearchTransducer.greedy_search`: at most one token a frame, blanks cost nothing."""
     path, frame, ahead = Path(0, 0.0), 0, _FEWEST
-    while frame < length:
-        end = min(frame + ahead, length)
+    while frame < lattice.length:
+        end = min(frame + ahead, lattice.length)
         log_probs = yield Ask(range(frame, end), [path.prefix] * (end - frame))
         best = log_probs.argmax(-1)
-        said = np.flatnonzero(best != blank)
+        said = np.flatnonzero(best)
         if not len(said):
             frame, ahead = end, min(2 * ahead, _MOST)
             continue
         first = int(said[0])
         token, score = int(best[first]), path.score + float(log_probs[first, best[first]])
-        frame, ahead = frame + first, _FEWEST
-        path = Path(prefixes.extended(path.prefix, token), score, (*path.frames, frame))
-        frame += 1
+        prefix = lattice.prefixes.extended(path.prefix, token)
+        path = Path(prefix, score, (*path.frames, frame + first))
+        frame, ahead = frame + first + 1, _FEWEST
+    return [path]
+
+
+def multi_blank_greedy(lattice: Lattice) -> Search[list[Path]]:
+    """`BeamSearchTransducer.multi_blank_greedy_search` (Xu et al. 2022): a blank lasts long."""
+    first, durations = lattice.blanks
+    path, frame, said = Path(0, 0.0), 0, 0
+    while frame < lattice.length:
+        end = min(frame + _FEWEST, lattice.length)
+        start = frame
+        log_probs = yield Ask(range(start, end), [path.prefix] * (end - start))
+        while frame < end:
+            row = log_probs[frame - start]
+            token = int(row.argmax())
+            score = path.score + float(row[token])
+            if first <= token < first + len(durations):
+                path = Path(path.prefix, score, path.frames)
+                frame, said = frame + durations[token - first], 0
+                continue
+            prefix = lattice.prefixes.extended(path.prefix, token)
+            path, said = Path(prefix, score, (*path.frames, frame)), said + 1
+            if said == _TOKENS_A_FRAME:
+                frame, said = frame + 1, 0
+            break
     return [path]

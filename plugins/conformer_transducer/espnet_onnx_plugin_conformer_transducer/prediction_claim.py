@@ -14,4 +14,7 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
     rnn = component.conf.get("rnn_type", "lstm")
     if rnn not in ("lstm", "gru"):
         return eo.Declined(f"rnn_type {rnn} is not one that ESPnet has (lstm, gru)")
-    return eo.Part(KIND, config={"blank": int(component.conf.get("embed_pad", 0))})
+    pad = component.conf.get("embed_pad", 0)
+    if pad != 0:
+        return eo.Declined(f"embed_pad {pad}: ESPnet's searches take token 0 for the blank")
+    return eo.Part(KIND)

@@ -72,9 +72,9 @@ def _config(component: eo.Component) -> dict[str, Any]:
     tokens = token_list(component)
     if tokens is not None:
         conf = component.conf.get("model_conf") or {}
-        symbol = conf.get("sym_blank", "<blank>")
-        blank = tokens.index(symbol) if symbol in tokens else 0
-        config |= {"blank": blank, "durations": durations}
+        # ESPnet's searches begin with, and look for, token 0; with several blanks the last of them.
+        symbol = conf.get("sym_blank", "<blank>") if durations else tokens[0]
+        config |= {"blank": tokens.index(symbol), "durations": durations}
     config["decoding"] = attrs.asdict(TransducerDecoding(search="mbg" if durations else "default"))
     return config
 

@@ -5,10 +5,9 @@ Shapes: B utterances, T frames, J joint width, V tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import attrs
-import numpy as np
 
 from espnet_onnx.errors import InputError
 from espnet_onnx.parts.hypothesis import Hypothesis
@@ -16,17 +15,25 @@ from espnet_onnx.parts.transcript import Transcript
 from espnet_onnx.roles import Encoded, Prediction, Scorer
 
 from .best_first import best_first
-from .greedy import greedy
+from .expanding import adaptive_expansion, step_constrained
+from .fusion import Fusion
+from .greedy import greedy, multi_blank_greedy
+from .lattice import Lattice
 from .paths import Path
 from .prefixes import Prefixes
 from .scores import Scores, Search, answer
 from .settings import TransducerDecoding
+from .synchronous import align_length_synchronous, time_synchronous
 
 __all__ = ["TransducerSearch"]
 
-# What looks for paths in one utterance of so many frames.
-Searching = Callable[[int, Prefixes, TransducerDecoding, int], Search[list[Path]]]
-_SEARCHES: dict[str, Searching] = {"default": best_first, "greedy": greedy}
+_SEARCHES: dict[str, Callable[[Lattice], Search[list[Path]]]] = {
+    "default": best_first,
+    "tsd": time_synchronous,
+    "alsd": align_length_synchronous,
+    "nsc": step_constrained,
+    "maes": adaptive_expansion,
+}
 
 
 @attrs.define
@@ -62,37 +69,54 @@ class TransducerSearch:
         Raises:
             InputError: names those that do.
         """
-        if self._search(settings) not in _SEARCHES:
-            fit = ", ".join(_SEARCHES)
-            raise InputError(f"search={settings.search} does not fit this model: give one of {fit}")
+        fit = ["mbg"] if self.durations else list(_SEARCHES)
+        if settings.search not in fit:
+            kind = "several blanks" if self.durations else "one blank"
+            raise InputError(
+                f"search={settings.search} does not fit a model with {kind}: "
+                f"give {' or '.join(fit)}"
+            )
+        wanted = settings.beam_size + settings.expansion_beta
+        if settings.search == "maes" and wanted > self.vocab_size:
+            raise InputError(
+                f"search=maes looks at beam_size + expansion_beta = {wanted} tokens, and the model "
+                f"has {self.vocab_size}: make one smaller"
+            )
 
     def __call__(self, encoded: Encoded, settings: TransducerDecoding) -> list[Transcript]:
         """Decode a batch of encoder output."""
         frames = self.prediction.project(encoded.out)
         prefixes = Prefixes(self.blank)
         scores = Scores(self.prediction, frames.reshape(-1, frames.shape[-1]), prefixes)
-        search = _SEARCHES[self._search(settings)]
-        lengths = [int(length) for length in encoded.lengths]
-        searches = [search(length, prefixes, settings, self.blank) for length in lengths]
-        starts = np.arange(len(lengths)) * frames.shape[1]
+        search, fusion = self._search(settings), self._fusion(settings, prefixes)
+        blanks = self.blank - len(self.durations), (*reversed(self.durations), 1)
+        searches = [
+            search(Lattice(int(length), prefixes, settings, fusion, blanks))
+            for length in encoded.lengths
+        ]
+        starts = [b * frames.shape[1] for b in range(len(frames))]
+        found = answer(searches, starts, scores)
         return [
-            self._transcript(paths, prefixes, settings)
-            for paths in answer(searches, starts.tolist(), scores)
+            Transcript(
+                [_hypothesis(path, prefixes) for path in paths[: settings.nbest]],
+                None,
+                self.blank,
+                frames=int(length),
+            )
+            for paths, length in zip(found, encoded.lengths, strict=True)
         ]
 
-    def _transcript(
-        self, paths: Sequence[Path], prefixes: Prefixes, settings: TransducerDecoding
-    ) -> Transcript:
-        """`BeamSearchTransducer.sort_nbest`: a hypothesis is one token longer than its result."""
+    def _search(self, settings: TransducerDecoding) -> Callable[[Lattice], Search[list[Path]]]:
+        if self.durations:
+            return multi_blank_greedy
+        return greedy if settings.beam_size == 1 else _SEARCHES[settings.search]
 
-        def rank(path: Path) -> float:
-            return path.score / (prefixes.length[path.prefix] + 1 if settings.score_norm else 1)
-
-        best = sorted(paths, key=rank, reverse=True)[: settings.nbest]
-        return Transcript([_hypothesis(path, prefixes) for path in best], None, self.blank)
-
-    def _search(self, settings: TransducerDecoding) -> str:
-        return "greedy" if settings.beam_size == 1 else settings.search
+    def _fusion(self, settings: TransducerDecoding, prefixes: Prefixes) -> Fusion | None:
+        if self.lm is None or settings.lm_weight == 0 or settings.beam_size == 1:
+            return None
+        # As in ESPnet: only the default search shows the model <sos>, the others the blank.
+        start = self.vocab_size - 1 if settings.search == "default" else self.blank
+        return Fusion(self.lm, prefixes, start)
 
 
 def _hypothesis(path: Path, prefixes: Prefixes) -> Hypothesis:

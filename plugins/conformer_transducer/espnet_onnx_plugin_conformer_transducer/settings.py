@@ -14,8 +14,9 @@ SEARCHES = ("default", "tsd", "alsd", "nsc", "maes", "mbg")
 
 
 def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _refused(attribute.name, value, "a whole number of at least 1")
+    fewest = 0 if attribute.name in ("prefix_alpha", "expansion_beta") else 1
+    if isinstance(value, bool) or not isinstance(value, int) or value < fewest:
+        raise _refused(attribute.name, value, f"a whole number of at least {fewest}")
 
 
 def _number(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
