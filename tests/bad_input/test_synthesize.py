@@ -47,6 +47,9 @@ OPTIONS = {
     "--set alpha": "--set alpha: give NAME=NUMBER, such as alpha=1",
     "--set alpha=fast": "--set alpha=fast: give NAME=NUMBER",
     '--set alpha="fast"': "alpha is 'fast': give a number",
+    "--set alpha=-1": "alpha is -1: give one from 0.01 to 100, 1 as trained",
+    "--set alpha=1e9": "alpha is 1e+09: give one from 0.01 to 100",
+    "--set prefer_normalized_feats=7": "prefer_normalized_feats is neither true nor false",
     "--set seed=1.5": "seed is 1.5: give a whole number",
     "--set longest=0": "longest is 0: give how many letters to speak in one go",
 }

@@ -34,6 +34,11 @@ def test_it_is_cut_where_a_reader_would_pause(text: str, pieces: list[str]) -> N
     assert found == pieces
 
 
+def test_line_breaks_are_spaces() -> None:
+    assert sentences("One\ntwo.\r\n\n Three\n") == ["One two. Three"]
+    assert sentences("One\ntwo.\nThree four", 9) == ["One two.", "Three", "four"]
+
+
 def test_sentences_are_packed() -> None:
     assert sentences("One. Two. Three. Four.", 13) == ["One. Two.", "Three. Four."]
 

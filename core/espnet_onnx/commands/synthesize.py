@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from .output import Bundle, print_json
 
 if TYPE_CHECKING:
@@ -33,19 +33,24 @@ def register(app: typer.Typer) -> None:
 def synthesize(
     bundle: Path = Bundle,
     text: str = typer.Argument(..., metavar="TEXT", help="What to say; - reads it from stdin."),
-    output: Path = typer.Option(..., "-o", "--output", metavar="OUT.wav", help="File to write."),
+    output: Path = typer.Option(
+        ..., "-o", "--output", metavar="OUT.wav", help="Sound file to write: .wav, .flac, ..."
+    ),
     sid: int | None = typer.Option(None, help="Speaker id, for models of several speakers."),
     lid: int | None = typer.Option(None, help="Language id, for models of several languages."),
     spembs: Path | None = typer.Option(
-        None, metavar="FILE.npy", help="Speaker embedding (x-vector)."
+        None, metavar="FILE.npy", help="Speaker embedding (x-vector), for models that take one."
     ),
     speech: Path | None = typer.Option(
         None, metavar="AUDIO", help="Recording to speak like, for models with style tokens."
     ),
-    speed: float | None = typer.Option(None, help="1 as trained, 2 twice as fast."),
+    speed: float | None = typer.Option(None, help="1 as trained, 2 twice as fast; 0.1 to 10."),
     seed: int | None = typer.Option(None, help="Of the noise; the same one sounds the same."),
     setting: list[str] = typer.Option(
-        [], "--set", metavar="NAME=VALUE", help="Any other setting: noise_scale=0.3."
+        [],
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any other setting, such as noise_scale=0.3; a wrong name lists them.",
     ),
     stream: bool = typer.Option(
         False, "--stream", help="Write sound as soon as it is known, in parts of half a second."
@@ -54,7 +59,10 @@ def synthesize(
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
 ) -> None:
-    """Speak a text into a sound file of 16 bits."""
+    """Speak a text into a sound file of 16 bits.
+
+    A long text is spoken sentence by sentence. What the model needs (--sid, ...) it asks for.
+    """
     from ..runtime import load
 
     tts = load(bundle, precision=precision, threads=threads)
@@ -166,6 +174,7 @@ def _embedding(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        why = f" ({one_line(error)})" if isinstance(error, OSError) else ""
         raise InputError(
-            f"{path}: is no array that numpy can read ({error}): give an x-vector as .npy"
+            f"{path}: is no array that numpy can read{why}: give an x-vector as .npy"
         ) from error

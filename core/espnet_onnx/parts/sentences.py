@@ -24,6 +24,7 @@ _CLAUSES = re.compile(
     "[,;:\u2013\u2014](?=\\s|$)|[\u3001\uff0c\uff1b\uff1a\u060c\u061b\u1363\u104a]"
 )
 _SPACES = re.compile(r"\s+")
+_BREAKS = re.compile(r"\s*[\n\r]\s*")
 # A dot behind these, or before a small letter, is no full stop.
 _SHORT = re.compile(
     r"[\s(\"'](?:[^\W\d_]|[^\W\d_]\.[^\W\d_]|Mrs?|Ms|Dr|Prof|Sr|Jr|St|vs|etc|No|Nr|bzw|ca)\.$",
@@ -45,8 +46,10 @@ def sentences(text: str, longest: int = LONGEST) -> list[str]:
 
     Returns:
         The text in order, without spaces at the cuts; just itself where it is no longer than that.
+        What is left of line breaks is spaces, as models know no other.
     """
-    return [piece for piece in map(str.strip, _packed(text, longest, _LEVELS)) if piece]
+    pieces = (_BREAKS.sub(" ", piece.strip()) for piece in _packed(text, longest, _LEVELS))
+    return [piece for piece in pieces if piece]
 
 
 def _ends(text: str) -> Iterator[int]:

@@ -24,6 +24,7 @@ from .voices import Voices
 
 __all__ = ["Settings", "Synthesizer"]
 
+_MOST_ALPHA = 100.0  # how many times as slow: frames take memory
 _STRETCH = 0.5  # seconds of sound that a stream gives at a time
 
 
@@ -55,6 +56,10 @@ class Settings:
                 raise InputError(f"no setting is called {name}: there are {have}")
             if not isinstance(value, int | float | np.number) or not math.isfinite(value):
                 raise InputError(f"{name} is {value!r}: give a number")
+            if name == "alpha" and not 1 / _MOST_ALPHA <= value <= _MOST_ALPHA:
+                raise InputError(f"alpha is {value:g}: give one from 0.01 to 100, 1 as trained")
+        if not isinstance(own.get("prefer_normalized_feats", False), bool):
+            raise InputError("prefer_normalized_feats is neither true nor false: give one of them")
         seed = own.get("seed")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
             raise InputError(f"seed is {seed!r}: give a whole number, or none for a new one")
@@ -128,7 +133,9 @@ class Synthesizer:
         parts = self._parts(text, given.get("longest", LONGEST))
         if stream:
             return self._stream(parts, call)
-        return joined([self._together([ids], call, i)[0] for i, ids in enumerate(parts)])
+        spoken = (self._together([ids], call, i)[0] for i, ids in enumerate(parts))
+        # What ESPnet returns beside the wave is of a text that is spoken in one go.
+        return joined([s if len(parts) == 1 else attrs.evolve(s, details={}) for s in spoken])
 
     def batch(
         self, texts: Sequence[str | Sequence[int] | Array], *, batch_size: int = 8, **given: Any
