@@ -340,4 +340,4 @@ def test_demo_of_a_model_that_does_not_ship(run: Run, monkeypatch: pytest.Monkey
     monkeypatch.setattr("espnet_onnx.commands.demo.require_extra", lambda: None)
     code, out, err = run("demo", "--model", "whale")
     assert (code, out) == (2, "")
-    assert err == "error: no demo model is called 'whale': there is conformer\n"
+    assert err == "error: no demo model is called 'whale': there is conformer, transducer\n"
