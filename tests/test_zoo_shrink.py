@@ -1,4 +1,4 @@
-"""tools/zoo_shrink.py: sizes go, architectures stay."""
+"""tools/zoo_shrink.py: sizes go, architectures stay. tools/zoo_text.py: how a model reads."""
 
 from __future__ import annotations
 
@@ -28,10 +28,31 @@ CONFIG: dict[str, Any] = {
 }
 
 
+VITS: dict[str, Any] = {
+    "tts": "vits",
+    "tts_conf": {
+        "generator_params": {
+            "hidden_channels": 192,
+            "spks": 108,
+            "decoder_channels": 512,
+            "decoder_upsample_scales": [8, 8, 2, 2, 2],
+            "flow_flows": 4,
+            "text_encoder_dropout_rate": 0.1,
+        },
+        "discriminator_params": {"channels": 1024},
+        "lambda_mel": 45.0,
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = Path(__file__).parents[1] / "tools/zoo_shrink.py"
-    spec = importlib.util.spec_from_file_location("zoo_shrink", path)
+    return _loaded("zoo_shrink")
+
+
+def _loaded(name: str) -> ModuleType:
+    path = Path(__file__).parents[1] / f"tools/{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -107,3 +128,70 @@ def test_of_a_self_supervised_model_only_a_layer_is_shrunken(tool: ModuleType) -
     assert tool.shrink(elsewhere, "asr", Catalog.load()).digest == shrunken.digest
     last = {**config, "frontend_conf": {**conf, "layer": -1}}
     assert tool.shrink(last, "asr", Catalog.load()).digest != shrunken.digest
+
+
+def test_a_model_that_speaks_is_made_with_its_own_frames(tool: ModuleType) -> None:
+    small = tool.shrink(VITS, "gan_tts", Catalog.load()).config
+    assert small["feats_extract"] == "linear_spectrogram"
+    assert small["feats_extract_conf"]["hop_length"] == 8 * 8 * 2 * 2 * 2
+    assert small["tts_conf"]["generator_params"] == {
+        **VITS["tts_conf"]["generator_params"],
+        "hidden_channels": 128,
+        "spks": 8,
+        "decoder_channels": 64,
+        "flow_flows": 2,
+    }
+    assert small["tts_conf"]["discriminator_params"]["channels"] < 8
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"spks": 2000, "text_encoder_dropout_rate": 0.5, "hidden_channels": 256}, True),
+        ({"spks": -1}, False),
+        ({"spk_embed_dim": 512}, False),
+        ({"decoder_upsample_scales": [8, 8, 2, 2]}, False),
+    ],
+)
+def test_models_that_speak_alike(tool: ModuleType, changed: dict[str, Any], same: bool) -> None:
+    conf = VITS["tts_conf"]
+    other = {**conf, "generator_params": {**conf["generator_params"], **changed}, "lambda_mel": 1.0}
+    both = [
+        tool.shrink({**VITS, "tts_conf": c}, "gan_tts", Catalog.load()).digest
+        for c in (conf, other)
+    ]
+    assert (both[0] == both[1]) == same
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "want", "extras"),
+    [
+        (
+            "a_b_train_vits_raw_phn_tacotron_espeak_ng_english_us_vits_train.ave",
+            {},
+            ("phn", "tacotron", "espeak_ng_english_us_vits"),
+            ["text-en", "text-espeak"],
+        ),
+        (
+            "a_raw_phn_jaconv_pyopenjtalk_accent_with_pause_train.loss.ave",
+            {},
+            ("phn", "jaconv", "pyopenjtalk_accent_with_pause"),
+            ["text-ja"],
+        ),
+        ("a_raw_phn_null_g2pk_train", {}, ("phn", "-", "g2pk"), ["text-ko"]),
+        ("a_raw_phn_none_train", {}, ("phn", "-", "-"), []),
+        (
+            "a",
+            {"token_type": "char", "cleaner": "vietnamese"},
+            ("char", "vietnamese", "-"),
+            ["text-vi"],
+        ),
+    ],
+)
+def test_how_a_model_reads(
+    name: str, config: dict[str, Any], want: tuple[str, str, str], extras: list[str]
+) -> None:
+    tool = _loaded("zoo_text")
+    read = tool.reading(name, config)
+    assert (read.token_type, read.cleaner, read.g2p) == want
+    assert tool.needs(read) == extras

@@ -6,9 +6,8 @@
 
 CONFIG: training configs, or folders of them. Those that are claimed as a whole are shrunk (see
 zoo_shrink.py), given random weights, exported in fp32 and int8 with the parity of every graph as
-the gate, loaded, checked again and asked about one recording, as is ESPnet's own inference. Configs
-that shrink to the same model are checked once. Needs the extras export and
-test.
+the gate, loaded, checked again and asked about one recording, or to speak, as is ESPnet's own
+inference. Configs that shrink to the same model are checked once. Needs the extras export and test.
 """
 
 from __future__ import annotations
@@ -19,20 +18,21 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "core"), *map(str, sorted((ROOT / "plugins").iterdir()))]
 
-from zoo_report import document, tables  # noqa: E402
-from zoo_shrink import BERT, BLOCKS, MELS, STATS, WIDTH, Shrunken, shrink  # noqa: E402
+from zoo_model import write_model  # noqa: E402
+from zoo_report import document, tables, voices  # noqa: E402
+from zoo_shrink import BLOCKS, MELS, SPEAKING, WIDTH, Shrunken, shrink  # noqa: E402
+from zoo_text import reading, text_table  # noqa: E402
 
 from espnet_onnx import components, sources  # noqa: E402
 from espnet_onnx.catalog import Catalog  # noqa: E402
@@ -40,7 +40,7 @@ from espnet_onnx.errors import EspnetOnnxError, one_line  # noqa: E402
 from espnet_onnx.manager import Manager  # noqa: E402
 from espnet_onnx.resolver import resolve  # noqa: E402
 
-TASKS = ("asr", "st", "slu", "mt")
+TASKS = ("asr", "st", "slu", "mt", *SPEAKING)
 AUDIO = ROOT / "core/espnet_onnx/data/demo/audio/nicolas-test-00150.flac"
 TRANSCRIPT = "turn the lights off now"
 TEXT = " ".join(f"t{i}" for i in (3, 14, 15, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 20, 11, 26))
@@ -76,7 +76,8 @@ def main() -> int:
         _check_all(models, args, manager)
     rows = _rows(models, args.results)
     if args.docs:
-        args.docs.write_text(document(rows, len(models), _espnet()), "utf-8")
+        text = document(rows, len(models), _espnet(), _texts(args.configs))
+        args.docs.write_text(text, "utf-8")
     print(json.dumps(rows, indent=1) if args.json else tables(rows, len(models), _espnet()))
     return int(any(row["problem"] for row in rows))
 
@@ -84,9 +85,8 @@ def main() -> int:
 def distinct(paths: list[Path], manager: Manager) -> dict[str, Model]:
     """Digest -> model, of the configs whose small models are claimed as a whole."""
     catalog = Catalog.load(_espnet())
-    files = [f for p in paths for f in (sorted(p.rglob("*.yaml")) if p.is_dir() else [p])]
     models: dict[str, Model] = {}
-    for file in files:
+    for file in _files(paths):
         try:
             config = dict(sources.find(file).config)
             task = components.root(config)[0].type
@@ -99,6 +99,22 @@ def distinct(paths: list[Path], manager: Manager) -> dict[str, Model]:
         if not resolve(root, manager).problems:
             models.setdefault(small.digest, Model(task, small)).names.append(file.stem)
     return models
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [f for p in paths for f in (sorted(p.rglob("*.yaml")) if p.is_dir() else [p])]
+
+
+def _texts(paths: list[Path]) -> str:
+    """How the models that speak read, supported or not."""
+    found: Counter[Any] = Counter()
+    for file in _files(paths):
+        try:
+            config = sources.find(file).config
+            found[reading(file.stem, config)] += components.root(config)[0].type in SPEAKING
+        except EspnetOnnxError:
+            continue
+    return text_table(+found)
 
 
 def _espnet() -> str:
@@ -163,10 +179,13 @@ def check(model: Model, manager: Manager) -> dict[str, Any]:
 
 
 def _check(model: Model, folder: Path, manager: Manager, row: dict[str, Any]) -> None:
+    from zoo_speech import speak
+
     from espnet_onnx.export import export
     from espnet_onnx.verify import verify
 
-    source, bundle = write_model(model, folder / "model"), folder / "bundle"
+    source = write_model(model.shrunken.config, model.task, folder / "model")
+    bundle = folder / "bundle"
     export(
         source,
         bundle,
@@ -177,13 +196,15 @@ def _check(model: Model, folder: Path, manager: Manager, row: dict[str, Any]) ->
         manager=manager,
     )
     row["exported"] = True
-    given, search = ([_given(model)], SEARCH) if _comparable(model) else ([], {})
+    given, search = ([_heard(model)], SEARCH) if _comparable(model) else ([], {})
     result = verify(bundle, source, given, task=model.task, manager=manager, threads=1, **search)
     fp32 = max((g for g in result.graphs if g.precision == "fp32"), key=lambda g: g.difference)
     row |= {"fp32": fp32.difference, "worst": fp32.graph}
     row["int8"] = min(g.cosine for g in result.graphs if g.precision == "int8")
     row["answers"] = {r.precision: r.verdict for r in result.recordings}
     row["ids"] = [len(r.ids) for r in result.recordings]
+    if model.task in SPEAKING:
+        row |= speak(bundle, source, model.task, manager)
     if not result.passed:
         bad = [f"{g.graph} {g.precision}" for g in result.graphs if not g.passed]
         ours = [(list(r.ids), list(r.espnet_ids)) for r in result.recordings]
@@ -197,66 +218,16 @@ def _comparable(model: Model) -> bool:
     plugins' tests compare the answers of these.
     """
     config = model.shrunken.config
-    return (
-        config.get("model") != "maskctc" and config["encoder_conf"].get("attention_mode") != "tvm"
-    )
+    encoder = config.get("encoder_conf", {})
+    recognises = model.task not in SPEAKING and config.get("model") != "maskctc"
+    return recognises and encoder.get("attention_mode") != "tvm"
 
 
-def _given(model: Model) -> Any:
+def _heard(model: Model) -> Any:
     if model.task == "mt":
         return TEXT
     reads_text = model.shrunken.config.get("postdecoder")
     return (str(AUDIO), TRANSCRIPT) if reads_text else str(AUDIO)
-
-
-def write_model(model: Model, folder: Path) -> Path:
-    """A model folder: config.yaml, the files that it names, and weights that decide."""
-    import torch
-
-    from espnet_onnx import loader
-
-    folder.mkdir()
-    config = model.shrunken.config
-    _write_files(config, folder)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        live, _ = loader.build_model(config, model.task, base=folder)
-        with torch.no_grad():
-            _stir(live)
-    torch.save(live.state_dict(), folder / "valid.acc.ave.pth")
-    return folder
-
-
-def _stir(live: Any) -> None:
-    """Fresh biases and batch statistics hide mistakes; fresh output layers tie or end at once."""
-    import torch
-
-    for parameter in live.parameters():
-        parameter.add_(0.02 * torch.randn_like(parameter))
-    for name, buffer in live.named_buffers():
-        if name.endswith("running_mean"):
-            buffer.normal_(0, 0.3)
-        if name.endswith("running_var"):
-            buffer.uniform_(0.5, 1.5)
-    for name, module in live.named_modules():
-        if name.rpartition(".")[2] in ("output_layer", "ctc_lo", "output") and (
-            isinstance(module, torch.nn.Linear)
-        ):
-            module.weight.mul_(4)
-            module.bias[-1] = -30
-
-
-def _write_files(config: dict[str, Any], folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    if config.get("normalize_conf", {}).get("stats_file") == STATS:
-        feats = rng.normal(-8, 3, (100, MELS)).astype(np.float32)
-        np.savez(folder / STATS, count=100, sum=feats.sum(0), sum_square=(feats**2).sum(0))
-    if config.get("postdecoder"):
-        from espnet_onnx_plugin_slu.tiny import write_bert
-
-        (folder / BERT).mkdir(parents=True)
-        write_bert(folder / BERT / "config.json")
 
 
 def _read(results: Path) -> Iterator[dict[str, Any]]:
@@ -271,14 +242,26 @@ def _rows(models: dict[str, Model], results: Path) -> list[dict[str, Any]]:
         {
             **newest[digest],
             "task": model.task,
-            "encoder": str(model.shrunken.config.get("encoder")),
-            "decoder": str(model.shrunken.config.get("decoder") or "CTC"),
+            **_names(model),
             "replaced": model.shrunken.replaced,
             "configs": model.names,
         }
         for digest, model in models.items()
         if digest in newest
     ]
+
+
+def _names(model: Model) -> dict[str, str]:
+    config = model.shrunken.config
+    if model.task not in SPEAKING:
+        return {
+            "encoder": str(config.get("encoder")),
+            "decoder": str(config.get("decoder") or "CTC"),
+        }
+    conf = config["tts_conf"]
+    inner = conf.get("text2mel_params") or conf.get("generator_params") or conf
+    blocks = f", {inner['encoder_type']}" if inner.get("encoder_type") == "conformer" else ""
+    return {"encoder": f"{config['tts']}{blocks}", "decoder": voices(config)}
 
 
 if __name__ == "__main__":

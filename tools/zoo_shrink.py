@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import attrs
 
 from espnet_onnx.catalog import Catalog
 
-__all__ = ["BERT", "STATS", "Shrunken", "shrink"]
+__all__ = ["BERT", "SPEAKING", "STATS", "Shrunken", "shrink"]
 
 Config = dict[str, Any]
 
@@ -39,6 +40,38 @@ SIZES = {
     "num_layers": BLOCKS,
     "n_layers": BLOCKS,
     "num_blocks_sd": 1,
+}
+# Of models that speak: some of these names say something else of those that listen.
+SPOKEN = {
+    **SIZES,
+    "hidden_channels": WIDTH,
+    "econv_chans": WIDTH,
+    "eprenet_conv_chans": WIDTH,
+    "postnet_chans": WIDTH // 2,
+    "duration_predictor_chans": WIDTH // 2,
+    "pitch_predictor_chans": WIDTH // 2,
+    "energy_predictor_chans": WIDTH // 2,
+    "prenet_units": WIDTH // 2,
+    "dprenet_units": WIDTH // 2,
+    # Halved by every layer of a vocoder, of which there may be five.
+    "channels": WIDTH // 2,
+    "decoder_channels": WIDTH // 2,
+    "generator_channels": WIDTH // 2,
+    "global_channels": WIDTH // 2,
+    "eunits": WIDTH,
+    "dunits": WIDTH,
+    "spks": 8,
+    "elayers": BLOCKS,
+    "dlayers": BLOCKS,
+    "econv_layers": BLOCKS,
+    "eprenet_conv_layers": BLOCKS,
+    "postnet_layers": BLOCKS,
+    "pitch_predictor_layers": BLOCKS,
+    "text_encoder_blocks": BLOCKS,
+    "posterior_encoder_layers": 1,
+    "flow_flows": BLOCKS,
+    "flow_layers": BLOCKS,
+    "stochastic_duration_predictor_flows": BLOCKS,
 }
 # A list with a value for every block.
 PER_BLOCK = (
@@ -68,9 +101,35 @@ TRAINING = (
     "stochastic_depth",
     "download_dir",
 )
+# Those of models that speak.
+REHEARSED = (
+    *TRAINING,
+    "loss",
+    "lambda",
+    "discriminator",
+    "init_",
+    "guided_attn",
+    "masking",
+    "bce_pos_weight",
+    "stop_gradient",
+    "segment_size",
+    "cache_generator_outputs",
+    "posterior",
+    "pred_mos",
+    "mos_pred",
+)
+# Only a loss hears it.
+DISCRIMINATOR = {
+    "discriminator_type": "hifigan_period_discriminator",
+    "discriminator_params": {"channels": 2, "max_downsample_channels": 4},
+}
 # What model_conf weighs the losses of its modules with.
 WEIGHTS = ("asr_weight", "ctc_weight", "mt_weight", "mtlalpha", "st_mtlalpha", "interctc_weight")
-TRAINED_WITH = ("specaug", "preprocessor", "optim", "scheduler")
+TRAINED_WITH = (
+    *("specaug", "preprocessor", "optim", "scheduler"),
+    *("pitch_extract", "pitch_normalize", "energy_extract", "energy_normalize"),
+)
+SPEAKING = ("tts", "gan_tts")
 
 
 @attrs.frozen
@@ -105,14 +164,15 @@ def shrink(config: Mapping[str, Any], task: str, catalog: Catalog) -> Shrunken:
     replaced = small.get("frontend") if small.get("frontend") in FOREIGN else None
     if replaced:
         small |= {"frontend": "default", "frontend_conf": {}, "freeze_param": []}
-    small |= _recipe(small, task)
+    small |= _spoken_recipe(small, task) if task in SPEAKING else _recipe(small, task)
     full = catalog.fill(task, small)
     # ESPnet's parser makes None of `decoder: none`.
     small |= {name: None for name in catalog.choices(task) if name in small and full[name] is None}
     for name in catalog.choices(task):
         key = catalog.conf_key(task, name)
         if full.get(name) is not None and name not in TRAINED_WITH:
-            small[key] = _conf(name, small.get(key) or {}, full[key], str(full[name]))
+            sizes = SPOKEN if task in SPEAKING else SIZES
+            small[key] = _conf(name, small.get(key) or {}, full[key], str(full[name]), sizes)
     return Shrunken(small, _parts(catalog.fill(task, small), catalog, task), replaced)
 
 
@@ -130,10 +190,44 @@ def _recipe(config: Config, task: str) -> Config:
     return added
 
 
-def _conf(choice: str, given: Mapping[str, Any], full: Mapping[str, Any], type_: str) -> Config:
+def _spoken_recipe(config: Config, task: str) -> Config:
+    """Token ids are given, and what ESPnet's `tts.sh` is told of features beside the config."""
+    added: Config = {"token_list": TOKENS, "token_type": "word"}
+    added |= dict.fromkeys(("bpemodel", "cleaner", "g2p", "non_linguistic_symbols"))
+    conf = {**config.get("tts_conf", {})}
+    if task == "tts":
+        added["normalize"] = config.get("normalize", "global_mvn")
+    else:
+        conf |= DISCRIMINATOR
+        latent = config.get("tts", "vits") == "vits"
+        added["feats_extract"] = "linear_spectrogram" if latent else "fbank"
+        hop = math.prod(_upsampling(conf))
+        added["feats_extract_conf"] = {"n_fft": 4 * hop, "hop_length": hop}
+    if "plot_pred_mos" in conf:
+        conf["plot_pred_mos"] = False  # it would be fetched
+    for name in ("normalize", "pitch_normalize", "energy_normalize"):
+        if {**config, **added}.get(name) == "global_mvn":
+            added[f"{name}_conf"] = {"stats_file": STATS}
+    return {**added, "tts_conf": conf}
+
+
+def _upsampling(conf: Config) -> list[int]:
+    """The factors by which an end-to-end model's vocoder makes samples of frames."""
+    inner = {**(conf.get("generator_params") or {}), **(conf.get("vocoder_params") or {})}
+    found = (value for name, value in inner.items() if name.endswith("upsample_scales"))
+    return next(found, [8, 8, 2, 2])
+
+
+def _conf(
+    choice: str,
+    given: Mapping[str, Any],
+    full: Mapping[str, Any],
+    type_: str,
+    sizes: Mapping[str, int],
+) -> Config:
     conf = {**given}
     for name, value in {**full, **given}.items():
-        small = _small(name, value)
+        small = _small(name, value, sizes)
         # The graph of a decoder's step takes longest, and all its blocks are alike.
         if "decoder" in choice and name in ("num_blocks", "n_layers"):
             small = 1
@@ -147,9 +241,9 @@ def _conf(choice: str, given: Mapping[str, Any], full: Mapping[str, Any], type_:
     return conf
 
 
-def _small(name: str, value: Any) -> Any:
-    if name in SIZES and isinstance(value, int):
-        return min(value, SIZES[name])
+def _small(name: str, value: Any, sizes: Mapping[str, int]) -> Any:
+    if name in sizes and isinstance(value, int):
+        return min(value, sizes[name])
     if name in PER_BLOCK and isinstance(value, list):
         return [value[0], value[-1]]
     if name == "interctc_layer_idx":
@@ -157,7 +251,7 @@ def _small(name: str, value: Any) -> Any:
     if name == "layer":
         return _layer(value)
     if isinstance(value, Mapping):
-        return {key: _small(key, inner) for key, inner in value.items()}
+        return {key: _small(key, inner, sizes) for key, inner in value.items()}
     return value
 
 
@@ -176,17 +270,20 @@ def _parts(full: Mapping[str, Any], catalog: Catalog, task: str) -> frozenset[st
         for name in catalog.choices(task)
         if name not in TRAINED_WITH and full.get(name) is not None
     ]
+    training = REHEARSED if task in SPEAKING else TRAINING
     parts: list[tuple[str, Any, Any]] = [("task", task, None)]
-    parts += [(n, full[n], _computed(full.get(catalog.conf_key(task, n)))) for n in chosen]
-    model = full.get("model_conf") or {}
-    # Only the ends of a weight's range say which modules there are.
-    weights = {n: model[n] if model[n] in (0, 1) else "both" for n in WEIGHTS if n in model}
-    parts.append(("weights", weights, _computed(full["ctc_conf"])))
+    confs = {n: full.get(catalog.conf_key(task, n)) for n in chosen}
+    parts += [(n, full[n], _computed(conf, training)) for n, conf in confs.items()]
+    if task not in SPEAKING:
+        model = full.get("model_conf") or {}
+        # Only the ends of a weight's range say which modules there are.
+        weights = {n: model[n] if model[n] in (0, 1) else "both" for n in WEIGHTS if n in model}
+        parts.append(("weights", weights, _computed(full["ctc_conf"], training)))
     return frozenset(json.dumps(part, sort_keys=True, default=str) for part in parts)
 
 
-def _computed(value: Any) -> Any:
+def _computed(value: Any, training: tuple[str, ...]) -> Any:
     if not isinstance(value, Mapping):
         return value
-    kept = {k: v for k, v in value.items() if not any(word in k for word in TRAINING)}
-    return {k: _computed(v) for k, v in kept.items() if k not in WEIGHTS}
+    kept = {k: v for k, v in value.items() if not any(word in k for word in training)}
+    return {k: _computed(v, training) for k, v in kept.items() if k not in WEIGHTS}
