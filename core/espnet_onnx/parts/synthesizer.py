@@ -25,7 +25,6 @@ from .voices import Voices
 __all__ = ["Settings", "Synthesizer"]
 
 _MOST_ALPHA = 100.0  # how many times as slow: frames take memory
-_STRETCH = 0.5  # seconds of sound that a stream gives at a time
 
 
 @attrs.frozen
@@ -92,6 +91,7 @@ class Synthesizer:
         reference: a recording as the acoustic model hears it in `speech`, (T, D); None where it
             takes none.
         vocabulary: how many token ids there are; None where nobody knows.
+        stretch: seconds of sound that a stream gives at a time.
     """
 
     acoustic: Acoustic
@@ -103,6 +103,7 @@ class Synthesizer:
     denormalize: Callable[[Array], Array] | None = None
     reference: Callable[[Any], Array] | None = None
     vocabulary: int | None = None
+    stretch: float = 0.5
 
     @overload
     def __call__(
@@ -223,7 +224,7 @@ class Synthesizer:
         return found if feats is spoken.feats else {**found, "feat_gen_denorm": feats[0, :frames]}
 
     def _stream(self, parts: Sequence[Sequence[int]], call: _Call) -> Iterator[Array]:
-        frames = max(1, round(_STRETCH * self.sample_rate / self.vocoder.hop))
+        frames = max(1, round(self.stretch * self.sample_rate / self.vocoder.hop))
         for part, ids in enumerate(parts):
             noise = call.noise(part)
             spoken, feats = self._frames([ids], call, noise)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import attrs
 import numpy as np
 import soundfile
 
@@ -33,10 +34,12 @@ __all__ = [
     "check_model_is_unchanged",
     "check_runs_alone",
     "check_speaks_as_espnet",
+    "check_streams",
 ]
 
 # ANCHORS of the project: waveforms, as a share of full scale.
 FULL_SCALE = 1e-3
+STREAMED = 1e-4
 
 
 def check_runs_alone(specimen: Specimen) -> None:
@@ -52,6 +55,7 @@ def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
     """A recogniser hears in noise, or a model speaks, what ESPnet's own inference does."""
     if specimen.model.ask == SPEAK:
         check_speaks_as_espnet(specimen)
+        check_streams(load(specimen.bundle, precision="fp32", threads=1, manager=specimen.manager))
     if specimen.model.ask != RECOGNISE:
         return
     children = specimen.manifest.tree.children
@@ -96,6 +100,19 @@ def check_speaks_as_espnet(specimen: Specimen) -> None:
     # Tiny models whisper or shout.
     loudest = float(np.abs(wave).max())
     assert apart <= FULL_SCALE * loudest, f"waves, up to {loudest}, differ by {apart} from ESPnet"
+
+
+def check_streams(runtime: Any) -> None:
+    """What a synthesizer says in parts of three frames is what it says at once."""
+    voice = runtime.voices.any()
+    whole = runtime(TOKENS, **voice).wave
+    hop, context = runtime.vocoder.hop, runtime.vocoder.context
+    short = attrs.evolve(runtime, stretch=3 * hop / runtime.sample_rate)
+    parts = list(short(TOKENS, stream=True, **voice))
+    count = 1 if context is None else -(-len(whole) // (3 * hop))
+    assert len(parts) == count, f"a stream of {len(parts)} parts, where {count} were expected"
+    apart, loudest = np.abs(np.concatenate(parts) - whole).max(), np.abs(whole).max()
+    assert apart <= STREAMED * loudest, f"a stream differs by {apart}, waves up to {loudest}"
 
 
 def _vocoder_of(specimen: Specimen, runtime: Any, drawn: Sequence[tuple[str, Array]]) -> Any:
