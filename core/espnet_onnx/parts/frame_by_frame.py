@@ -21,6 +21,8 @@ __all__ = ["STOPPING", "FrameByFrame", "FrameDecoder", "Prenet", "Stepped", "nee
 
 # Options that stop any of these decoders, and ESPnet's defaults.
 STOPPING = {"threshold": 0.5, "minlenratio": 0.0, "maxlenratio": 10.0}
+# What steps otherwise, and has no say where somebody else's frames are followed.
+_FREE = dict.fromkeys(("use_att_constraint", "redraw_past"), False)
 # A control -> what of the config says that the model needs it, and from which value on.
 _NEEDS = {
     "speech": ("use_gst", 1),
@@ -57,13 +59,21 @@ class Stepped:
 class FrameDecoder(Protocol):
     """One step of a decoder. All arrays of a state begin with the axis B.
 
+    `past_frame` (B, O) of a state is what the next step hears as said last.
+
     Attributes:
         memory: names of what the encoder's graph returns, in order.
-        options: further controls -> default.
+        reduction_factor: R.
+        options: further controls -> default. With `redraw_past` it hears all frames anew at every
+            step, each with other units dropped.
     """
 
     @property
     def memory(self) -> Sequence[str]:
+        """See above."""
+
+    @property
+    def reduction_factor(self) -> int:
         """See above."""
 
     @property
@@ -77,7 +87,7 @@ class FrameDecoder(Protocol):
         """The state before the first frame."""
 
     def step(self, state: State, kept: Array | None, options: Mapping[str, float]) -> Stepped:
-        """One step; `kept` (B, L, P) is what `Prenet` drew."""
+        """One step; `kept` is what `Prenet` drew: (B, L, P), or (B, S, L, P) to redraw the past."""
 
 
 @attrs.frozen
@@ -98,11 +108,16 @@ class Prenet:
         shape = step.inputs.get("kept")
         return cls(float(rate), None if shape is None else (int(shape[1]), int(shape[2])))
 
-    def __call__(self, noise: Noise, batch: int) -> Array | None:
-        """One step's: (B, L, P) float32, 0 or what the kept units are scaled by."""
+    def __call__(self, noise: Noise, *batch: int) -> Array | None:
+        """One step's: (B, L, P) float32, 0 or what the kept units are scaled by.
+
+        Args:
+            noise: see `roles.Noise`.
+            batch: B, or B and S for those of all frames so far, (B, S, L, P).
+        """
         if self.sizes is None:
             return None
-        shape = (batch, *self.sizes)
+        shape = (*batch, *self.sizes)
         if not 0 < self.rate < 1:
             return np.full(shape, float(self.rate <= 0), np.float32)
         kept = noise("prenet", shape) > NormalDist().inv_cdf(self.rate)
@@ -134,12 +149,17 @@ class FrameByFrame:
     @property
     def options(self) -> Mapping[str, float]:
         """Further controls and their defaults."""
-        return self.decoder.options
+        return {**self.decoder.options, "use_teacher_forcing": False}
 
     def __call__(
         self, tokens: Array, lengths: Array, controls: Mapping[str, Any], noise: Noise
     ) -> Spoken:
-        """(B, U) tokens and (B,) -> Spoken, with details `prob` (B, T) and `att_w` (B, S, U).
+        """(B, U) tokens and (B,) -> Spoken, with `prob` (B, T), and where the graph tells `att_w`.
+
+        Weights `att_w` (B, S, U) also give how many steps look most at each token, `durations`,
+        and `focus_rate` (B,), as ESPnet's `DurationCalculator` has them. With `use_teacher_forcing`
+        it follows the frames of the control `speech`, (T, O) or (B, T, O), as long as they last,
+        and there is no `prob`.
 
         Raises:
             InputError: a control that the model needs is missing.
@@ -147,15 +167,22 @@ class FrameByFrame:
         tokens, lengths = _ended(tokens, lengths, self.eos)
         options = {name: controls.get(name, default) for name, default in self.options.items()}
         memory = self._encode(tokens, lengths, controls)
-        said = self._speak(memory, lengths, options, noise)
-        feats, frames = _joined([[step.frames for step in steps] for steps in said])
+        details: dict[str, Array] = {}
+        if options["use_teacher_forcing"]:
+            frames = self._thinned(controls.get("speech"), len(tokens))
+            said = self._follow(memory, lengths, frames, {**options, **_FREE}, noise)
+        else:
+            said = self._speak(memory, lengths, options, noise)
+            details["prob"], _ = _joined([[step.stops for step in steps] for steps in said])
+        feats, count = _joined([[step.frames for step in steps] for steps in said])
         if self.postnet is not None:
-            (feats,) = self.postnet(frames=feats, frames_lengths=frames)
-        details = {"prob": _joined([[step.stops for step in steps] for steps in said])[0]}
+            (feats,) = self.postnet(frames=feats, frames_lengths=count)
         looks = [[s.attention[None] for s in steps if s.attention is not None] for steps in said]
+        durations: Array | None = None
         if all(looks):
-            details["att_w"] = _joined(looks)[0]
-        return Spoken(feats, frames, details=details)
+            details["att_w"], taken = _joined(looks)
+            durations, details["focus_rate"] = _attended(details["att_w"], taken)
+        return Spoken(feats, count, durations, details=details)
 
     def _encode(self, tokens: Array, lengths: Array, controls: Mapping[str, Any]) -> State:
         feed = {"tokens": tokens, "tokens_lengths": lengths}
@@ -192,11 +219,11 @@ class FrameByFrame:
         while rows.size:
             steps += 1
             # Noise is drawn for all, so that nobody's depends on who has ended.
-            kept = self.prenet(noise, len(lengths))
+            redrawn = (steps,) if options.get("redraw_past") else ()
+            kept = self.prenet(noise, len(lengths), *redrawn)
             out = self.decoder.step(state, None if kept is None else kept[rows], options)
             for i, row in enumerate(rows):
-                look = None if out.attention is None else out.attention[i, : lengths[row]]
-                said[row].append(Stepped(out.frames[i], out.stops[i], {}, look))
+                said[row].append(_alone(out, i, int(lengths[row])))
             over = (out.stops >= options["threshold"]).any(1) | (steps >= most[rows])
             over &= steps >= least[rows]
             state = out.state
@@ -204,6 +231,50 @@ class FrameByFrame:
                 rows = rows[~over]
                 state = {name: array[~over] for name, array in state.items()}
         return said
+
+    def _follow(
+        self,
+        memory: State,
+        lengths: Array,
+        frames: Array,
+        options: Mapping[str, float],
+        noise: Noise,
+    ) -> list[list[Stepped]]:
+        """Every utterance's steps, which hear (B, S, O) instead of what they say."""
+        state = self.decoder.start(memory, lengths, options)
+        said: list[list[Stepped]] = [[] for _ in lengths]
+        for step in range(frames.shape[1]):
+            out = self.decoder.step(state, self.prenet(noise, len(lengths)), options)
+            for i, steps in enumerate(said):
+                steps.append(_alone(out, i, int(lengths[i])))
+            state = {**out.state, "past_frame": np.ascontiguousarray(frames[:, step])}
+        return said
+
+    def _thinned(self, speech: Any, batch: int) -> Array:
+        """(T, O) of everybody or (B, T, O) -> (B, S, O), the last frame of every step."""
+        if speech is None:
+            raise InputError("use_teacher_forcing follows a recording: give speech")
+        frames = np.asarray(speech, np.float32)
+        frames = frames[None] if frames.ndim == 2 else frames
+        factor = self.decoder.reduction_factor
+        if frames.shape[1] < factor:
+            raise InputError(f"the recording to follow is shorter than {factor} frames: give more")
+        return _everybodys(frames[:, factor - 1 :: factor], batch)
+
+
+def _alone(step: Stepped, row: int, tokens: int) -> Stepped:
+    """What a step says of one utterance, without its state."""
+    look = None if step.attention is None else step.attention[row, :tokens]
+    return Stepped(step.frames[row], step.stops[row], {}, look)
+
+
+def _attended(att_w: Array, steps: Array) -> tuple[Array, Array]:
+    """`espnet2.tts.utils.DurationCalculator`: (B, S, U) and (B,) steps -> (B, U) and (B,)."""
+    taken = np.arange(att_w.shape[1]) < steps[:, None]
+    places = np.arange(att_w.shape[2])
+    most = (att_w.argmax(2)[..., None] == places) & taken[..., None]
+    focus: Array = (att_w.max(2) * taken).sum(1) / steps.astype(np.float32)
+    return most.sum(1), focus
 
 
 def _ended(tokens: Array, lengths: Array, eos: int) -> tuple[Array, Array]:

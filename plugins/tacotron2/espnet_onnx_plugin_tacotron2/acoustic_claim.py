@@ -13,6 +13,8 @@ __all__ = ["KIND", "claim"]
 KIND = "tacotron2.acoustic"
 _ATTENTIONS = ("location", "forward", "forward_ta")
 _INTEGRATIONS = ("add", "concat")
+# A kernel -> what says whether it is used.
+_KERNELS = {"econv_filts": "econv_layers", "postnet_filts": "postnet_layers"}
 
 
 def claim(component: eo.Component) -> eo.Part | eo.Declined:
@@ -52,8 +54,8 @@ def _unsupported(conf: Mapping[str, Any]) -> str | None:
     integration = conf.get("spk_embed_integration_type", "concat")
     if conf.get("spk_embed_dim") and integration not in _INTEGRATIONS:
         return f"spk_embed_integration_type {integration} is not one of {', '.join(_INTEGRATIONS)}"
-    for key in ("econv_filts", "postnet_filts"):
-        if conf.get(key, 5) % 2 == 0:
+    for key, layers in _KERNELS.items():
+        if conf.get(layers, 1) > 0 and conf.get(key, 5) % 2 == 0:
             return f"{key} {conf[key]}: an even kernel changes the length"
     if conf.get("elayers", 1) < 1:
         return "elayers 0: ESPnet's inference hands only the first token on"

@@ -55,10 +55,10 @@ STYLE: Mapping[str, Any] = {
 
 
 def _model(name: str, **conf: Any) -> TinyModel:
-    return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}})
+    return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}}, task="tts")
 
 
 MODELS = (
-    _model("location", reduction_factor=2),
+    _model("location", reduction_factor=2, spk_embed_dim=6, spk_embed_integration_type="add"),
     _model("forward_ta", atype="forward_ta", spks=3, langs=2, spk_embed_dim=6, **STYLE),
 )

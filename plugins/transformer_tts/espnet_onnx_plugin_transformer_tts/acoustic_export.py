@@ -1,4 +1,4 @@
-"""The graphs of a Transformer-TTS: `encoder`, `step`, `postnet`, and `style` of a reference.
+"""The graphs of a Transformer-TTS: `encoder`, `step`, `past`, `postnet`, `style` of a reference.
 
 Shapes: B utterances, U tokens, S cache slots.
 """
@@ -15,8 +15,10 @@ from espnet_onnx.layers.decoder_block import CachedDecoderBlock
 from espnet_onnx.layers.tts_conditions import CONDITIONS, condition_axes, style_graph
 from espnet_onnx.layers.tts_postnet import postnet_graph
 
-from .acoustic_reference import EncoderReference, StepReference
+from .acoustic_reference import EncoderReference, PastReference, StepReference
 from .encoder_graph import EncoderModule
+from .input_graph import FrameInput
+from .past_graph import PastFrames
 from .step_graph import DecoderStep
 
 __all__ = ["graphs"]
@@ -31,10 +33,13 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     blocks = [CachedDecoderBlock(layer) for layer in live.decoder.decoders]
     attentions = [layer.src_attn for layer in live.decoder.decoders]
     memory = memory_graph([block.src_attn for block in blocks], attentions, TRIALS)
+    enter = FrameInput(live.decoder.embed)
     found = {
         "encoder": _encoder(live, config["needs"], blocks, memory),
-        "step": _step(live, blocks, memory),
+        "step": _step(live, enter, blocks, memory),
     }
+    if config["past"]:
+        found["past"] = _past(live, enter, blocks[0])
     if config["postnet"]:
         found["postnet"] = postnet_graph(live.postnet, live.odim)
     if "speech" in config["needs"]:
@@ -63,10 +68,11 @@ def _encoder(
     )
 
 
-def _step(live: Any, blocks: Sequence[CachedDecoderBlock], memory: eo.Graph) -> eo.Graph:
-    module = DecoderStep(live, blocks).eval()
-    kept = None if module.prenet is None else module.prenet.sizes
-    reference = StepReference(live, memory, kept)
+def _step(
+    live: Any, enter: FrameInput, blocks: Sequence[CachedDecoderBlock], memory: eo.Graph
+) -> eo.Graph:
+    module = DecoderStep(live, enter, blocks).eval()
+    reference = StepReference(live, memory, enter.sizes)
     cache = ("batch", None, "slots", None)
     return eo.Graph(
         module,
@@ -85,4 +91,24 @@ def _step(live: Any, blocks: Sequence[CachedDecoderBlock], memory: eo.Graph) -> 
         feed=reference.feed,
         reference=reference,
         trials=TRIALS,
+    )
+
+
+def _past(live: Any, enter: FrameInput, block: CachedDecoderBlock) -> eo.Graph:
+    assert enter.sizes is not None
+    reference = PastReference(live, enter.sizes)
+    frames, slots = ("batch", "frames", None), ("batch", None, "frames", None)
+    return eo.Graph(
+        PastFrames(live.decoder.decoders[0].self_attn, enter, block).eval(),
+        outputs=("key_0", "value_0"),
+        axes={
+            "frames": frames,
+            "kept": (*frames, None),
+            **dict.fromkeys(("key_0", "value_0"), slots),
+        },
+        feed=reference.feed,
+        reference=reference,
+        trials=TRIALS,
+        # Who asks for it wants ESPnet's own numbers.
+        quantise=None,
     )

@@ -21,7 +21,7 @@ from espnet_onnx.layers.live_encoder import unchanged
 from espnet_onnx.layers.tts_conditions import random_text, spoken_text
 from espnet_onnx.types import Array, Feed, Graph
 
-__all__ = ["EncoderReference", "StepReference"]
+__all__ = ["EncoderReference", "PastReference", "StepReference"]
 
 # Slots of the test cache that no step has filled: what they hold must not matter.
 SPARE = 3
@@ -119,20 +119,53 @@ class StepReference:
         return {"frames": frames.numpy(), "stops": stops.numpy(), **new}
 
     def _replay(self, feed: Feed, row: int, tokens: int) -> tuple[Replay, Tensor]:
-        """`Decoder.forward_one_step` over all frames; the frames it says, and the stops (1, R)."""
-        live, said = self.live, torch.from_numpy(feed["said"][row : row + 1])
+        """See `_replayed`."""
+        said = torch.from_numpy(feed["said"][row : row + 1])
         memory = torch.from_numpy(feed["memory"][row : row + 1, :tokens])
-        size = said.shape[1]
-        causal = torch.ones(size, size, dtype=torch.bool).tril()[None]
-        heard: list[Tensor] = []
+        return _replayed(self.live, said, memory, feed["drawn"][row])
 
-        def speak() -> Tensor:
-            state, _ = live.decoder.forward_one_step(said, causal, memory)
-            heard.append(torch.sigmoid(live.prob_out(state)))
-            frames: Tensor = live.feat_out(state)
-            return frames
 
-        attentions = [layer.self_attn for layer in live.decoder.decoders]
-        with unchanged(live), injected_dropout(feed["drawn"][row]):
-            replay = Replay.of(attentions, speak)
-        return replay, heard[0]
+@attrs.frozen
+class PastReference:
+    """Keys and values of the first block of a live decoder over frames, each with its own draw.
+
+    Attributes:
+        live: a `Transformer`.
+        kept: L and P of the prenet.
+    """
+
+    live: Any
+    kept: tuple[int, int]
+
+    def feed(self, lengths: Sequence[int]) -> Feed:
+        """Random frames, all utterances having the most of these."""
+        rng = np.random.default_rng([len(lengths), *lengths])
+        shape = (len(lengths), max(lengths))
+        kept = 2 * rng.integers(0, 2, (*shape, *self.kept)).astype(np.float32)
+        return {"frames": rng.standard_normal((*shape, self.live.odim), np.float32), "kept": kept}
+
+    def __call__(self, feed: Feed) -> Feed:
+        """One utterance."""
+        # What it attends to of the text does not matter there.
+        memory = torch.zeros(1, 1, self.live.decoder.decoders[0].size)
+        frames = torch.from_numpy(feed["frames"])
+        replay, _ = _replayed(self.live, frames, memory, feed["kept"][0])
+        return {name: replay.caches[name].numpy() for name in ("key_0", "value_0")}
+
+
+def _replayed(live: Any, said: Tensor, memory: Tensor, drawn: Array) -> tuple[Replay, Tensor]:
+    """`Decoder.forward_one_step` over frames (1, S, O); what it says, and the stops (1, R)."""
+    size = said.shape[1]
+    causal = torch.ones(size, size, dtype=torch.bool).tril()[None]
+    heard: list[Tensor] = []
+
+    def speak() -> Tensor:
+        state, _ = live.decoder.forward_one_step(said, causal, memory)
+        heard.append(torch.sigmoid(live.prob_out(state)))
+        frames: Tensor = live.feat_out(state)
+        return frames
+
+    attentions = [layer.self_attn for layer in live.decoder.decoders]
+    with unchanged(live), injected_dropout(drawn):
+        replay = Replay.of(attentions, speak)
+    return replay, heard[0]

@@ -1,7 +1,7 @@
 """Transformer-TTS at run time.
 
 Shapes: B utterances, U tokens, S cache slots, N heads, K width of a head, R frames a step, O
-features a frame.
+features a frame, L layers and P units of the prenet.
 """
 
 from __future__ import annotations
@@ -34,12 +34,18 @@ class CachedDecoder:
         session: the graph `step`.
         reduction_factor: R.
         memory: names of the keys and values of the cross-attentions.
+        past: the graph `past`; None where no unit is dropped.
     """
 
     session: Session
     reduction_factor: int
     memory: Sequence[str]
-    options: Mapping[str, float] = attrs.field(factory=lambda: dict(STOPPING))
+    past: Session | None = None
+
+    @property
+    def options(self) -> Mapping[str, float]:
+        """What stops it, and whether all frames so far lose other units at every step."""
+        return STOPPING if self.past is None else {**STOPPING, "redraw_past": False}
 
     def limits(self, lengths: Array, options: Mapping[str, float]) -> tuple[Array, Array]:
         """(B,) tokens -> fewest and most steps."""
@@ -63,6 +69,8 @@ class CachedDecoder:
         frame = np.zeros((batch, int(inputs["past_frame"][1])), np.float32)
         position = np.zeros(batch, np.int64)
         sizes = {"tokens_lengths": lengths, "past_frame": frame, "position": position}
+        if options.get("redraw_past"):
+            sizes["heard"] = np.zeros((batch, 1, _SLOTS, frame.shape[1]), np.float32)
         return {**memory, **sizes, **caches}
 
     def step(
@@ -70,10 +78,12 @@ class CachedDecoder:
     ) -> Stepped:
         """One step for every utterance."""
         place = int(state["position"][0])
+        if kept is not None and options.get("redraw_past"):
+            state, kept = self._redrawn(state, kept, place), kept[:, -1]
         feed = {name: state[name] for name in self.session.inputs if name in state}
         feed["position"] = state["position"][:1]
         if kept is not None:
-            feed["kept"] = kept
+            feed["kept"] = np.ascontiguousarray(kept)
         frames, stops, *new = self.session(**feed)
         names = [name for name in self.session.inputs if name.startswith(_PAST)]
         caches = {
@@ -81,6 +91,26 @@ class CachedDecoder:
         }
         moved = {"past_frame": frames[:, -1], "position": state["position"] + 1}
         return Stepped(frames, stops, {**state, **caches, **moved})
+
+    def _redrawn(self, state: Mapping[str, Array], kept: Array, place: int) -> Mapping[str, Array]:
+        """The state whose first block read the frames before this one with these units.
+
+        Args:
+            state: `heard` (B, 1, S, O) has the frames.
+            kept: (B, place + 1, L, P), the last those of the frame that comes.
+            place: how many came before.
+        """
+        assert self.past is not None
+        state = {
+            **state,
+            "heard": _written(state["heard"], place, state["past_frame"][:, None, None]),
+        }
+        if place:
+            frames = np.ascontiguousarray(state["heard"][:, 0, :place])
+            new = self.past(frames=frames, kept=np.ascontiguousarray(kept[:, :place]))
+            for name, slots in zip(("past_key_0", "past_value_0"), new, strict=True):
+                state[name][:, :, :place] = slots
+        return state
 
 
 def _written(cache: Array, place: int, slot: Array) -> Array:
@@ -100,7 +130,12 @@ def build(
     return FrameByFrame(
         open_session("encoder"),
         open_session("style") if "speech" in config["needs"] else None,
-        CachedDecoder(step, config["reduction_factor"], memory),
+        CachedDecoder(
+            step,
+            config["reduction_factor"],
+            memory,
+            open_session("past") if config["past"] else None,
+        ),
         open_session("postnet") if config["postnet"] else None,
         Prenet.of(config["dropout_rate"], step),
         config["eos"],

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from espnet_onnx.layers.cached_attention import frame_bias, key_value_names
-from espnet_onnx.layers.cached_step import StepPositions
 from espnet_onnx.layers.cross_memory import memory_names
 from espnet_onnx.layers.decoder_block import CachedDecoderBlock
 from espnet_onnx.layers.linear import Affine
-from espnet_onnx.layers.live_classes import plain_layer
 from espnet_onnx.layers.norm import Norm
-from espnet_onnx.layers.tts_prenet import FramePrenet
+
+from .input_graph import FrameInput
 
 __all__ = ["DecoderStep"]
 
@@ -30,6 +29,7 @@ class DecoderStep(nn.Module):
 
     Args:
         live: a `Transformer`.
+        enter: what stands in front of its blocks.
         blocks: of its decoder.
 
     Attributes:
@@ -37,23 +37,15 @@ class DecoderStep(nn.Module):
         output_names: `frames`, `stops`, then keys and values of the new slot, block by block.
     """
 
-    def __init__(self, live: Any, blocks: Sequence[CachedDecoderBlock]) -> None:
+    def __init__(self, live: Any, enter: FrameInput, blocks: Sequence[CachedDecoderBlock]) -> None:
         super().__init__()
         decoder = live.decoder
         self.width, self.factor = int(live.odim), int(live.reduction_factor)
-        *layers, positions = decoder.embed
-        self.prenet: FramePrenet | None = None
-        if isinstance(layers[0], nn.Sequential):
-            prenet, linear = layers[0]
-            self.prenet, layers = FramePrenet(prenet), [linear]
-        kept = (layer for layer in layers if not isinstance(layer, nn.Dropout))
-        self.layers = nn.ModuleList(map(plain_layer, kept))
-        self.positions = StepPositions(positions, int(positions.d_model))
-        self.blocks = nn.ModuleList(blocks)
+        self.enter, self.blocks = enter, nn.ModuleList(blocks)
         self.norm = Norm(decoder.after_norm) if decoder.normalize_before else None
         self.feat_out, self.prob_out = Affine.of(live.feat_out), Affine.of(live.prob_out)
         names = ["position", "tokens_lengths", "past_frame"]
-        names += ["kept"] if self.prenet is not None else []
+        names += ["kept"] if enter.sizes is not None else []
         names += [*memory_names(len(blocks)), *key_value_names("past_", len(blocks))]
         self.input_names = names
         self.output_names = ["frames", "stops", *key_value_names("", len(blocks))]
@@ -74,7 +66,7 @@ class DecoderStep(nn.Module):
         pairs = list(zip(caches[0::2], caches[1::2], strict=True))
         memories, pasts = pairs[: len(self.blocks)], pairs[len(self.blocks) :]
         bias = frame_bias(given["tokens_lengths"], memories[0][0].shape[3])
-        x = self.positions(self._enter(given), given["position"]).flatten(0, 1)
+        x = self.enter(given["past_frame"], given.get("kept"), given["position"])
         slots = torch.arange(pasts[0][0].shape[2], device=x.device)
         seen = (slots < given["position"])[None, None, None].expand(x.shape[0], -1, -1, -1)
         new: list[Tensor] = []
@@ -84,12 +76,3 @@ class DecoderStep(nn.Module):
         x = (x if self.norm is None else self.norm(x))[:, None]
         frames = self.feat_out(x)[:, 0].unflatten(1, (self.factor, self.width))
         return (frames, torch.sigmoid(self.prob_out(x))[:, 0], *new)
-
-    def _enter(self, given: dict[str, Tensor]) -> Tensor:
-        """-> (B, 1, D), before positions."""
-        x = given["past_frame"][:, None]
-        if self.prenet is not None:
-            x = self.prenet(x, given["kept"])
-        for layer in self.layers:
-            x = layer(x)
-        return x

@@ -56,8 +56,26 @@ STYLE: Mapping[str, Any] = {
 }
 
 
+# As all published models have it, and every voice that there is.
+_PUBLISHED: Mapping[str, Any] = {
+    "embed_dim": 0,
+    "eprenet_conv_layers": 0,
+    "eprenet_conv_chans": 0,
+    "eprenet_conv_filts": 0,
+    "positionwise_layer_type": "conv1d",
+    "spks": 3,
+    "langs": 2,
+    "spk_embed_dim": 6,
+    "spk_embed_integration_type": "add",
+    **STYLE,
+}
+
+
 def _model(name: str, **conf: Any) -> TinyModel:
-    return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}})
+    return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}}, task="tts")
 
 
-MODELS = (_model("plain", reduction_factor=2),)
+MODELS = (
+    _model("published", **_PUBLISHED),
+    _model("prenets", reduction_factor=2, positionwise_layer_type="linear"),
+)

@@ -13,6 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("espnet2")
 
+from espnet2.tts.utils import DurationCalculator
+
 import espnet_onnx as eo
 import espnet_onnx_plugin_tacotron2 as plugin
 from espnet_onnx.errors import InputError
@@ -55,23 +57,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+def opened(request: pytest.FixtureRequest) -> Opened:
     config = {**TTS, "tts_conf": {**SIZES, **VARIANTS[request.param]}}
-    return Opened(plugin, config, tmp_path_factory.mktemp("tacotron2"))
+    return Opened(plugin, config)
 
 
 def test_every_graph_equals_espnet(opened: Opened) -> None:
     assert max(opened.differences.values()) < 1e-4, opened.differences
 
 
+CONSTRAINT = {"use_att_constraint": True, "backward_window": 1, "forward_window": 2}
+
+
 @pytest.mark.parametrize(
-    "constraint",
-    [{}, {"use_att_constraint": True, "backward_window": 1, "forward_window": 2}],
-    ids=["free", "constrained"],
+    "asked",
+    [{}, CONSTRAINT, {"use_teacher_forcing": True, **CONSTRAINT}],
+    ids=["free", "constrained", "forced"],
 )
-def test_a_ragged_batch_speaks_as_espnet_speaks_each(
-    opened: Opened, constraint: dict[str, Any]
-) -> None:
+def test_a_ragged_batch_speaks_as_espnet_speaks_each(opened: Opened, asked: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     lengths = np.array([7, 3, 11], np.int64)
     tokens = rng.integers(1, opened.live.idim - 1, (3, 11))
@@ -80,23 +83,31 @@ def test_a_ragged_batch_speaks_as_espnet_speaks_each(
     rows = [tokens[i, :n] for i, n in enumerate(lengths)]
     # A threshold at which some end of themselves.
     probs = espnet_says(opened, rows[2], 2, controls, threshold=2.0, **limits)["prob"]
-    options = {**limits, **constraint, "threshold": float(np.quantile(probs, 0.8))}
+    options = {**limits, **asked, "threshold": float(np.quantile(probs, 0.8))}
     spoken = opened.speaker(tokens, lengths, {**controls, **options}, RowNoise())
     for i, row in enumerate(rows):
         wanted = espnet_says(opened, row, i, controls, **options)
         assert spoken.lengths[i] == len(wanted["feat_gen"])
         got = spoken.feats[i, : spoken.lengths[i]]
         np.testing.assert_allclose(got, wanted["feat_gen"], atol=1e-4)
-        prob, att_w = spoken.details["prob"][i], spoken.details["att_w"][i]
-        np.testing.assert_allclose(prob[: len(got)], wanted["prob"], atol=1e-4)
+        assert ("prob" in spoken.details) == ("prob" in wanted)
+        if "prob" in wanted:
+            prob = spoken.details["prob"][i, : len(got)]
+            np.testing.assert_allclose(prob, wanted["prob"], atol=1e-4)
         steps, places = wanted["att_w"].shape
-        np.testing.assert_allclose(att_w[:steps, :places], wanted["att_w"], atol=1e-4)
+        att_w = spoken.details["att_w"][i, :steps, :places]
+        np.testing.assert_allclose(att_w, wanted["att_w"], atol=1e-4)
+        durations, focus = DurationCalculator()(torch.from_numpy(wanted["att_w"]))
+        assert spoken.durations is not None
+        assert spoken.durations[i, :places].tolist() == durations.tolist()
+        assert not spoken.durations[i, places:].any()
+        assert float(spoken.details["focus_rate"][i]) == pytest.approx(float(focus), abs=1e-5)
 
 
 def test_a_missing_control_is_named(opened: Opened) -> None:
     tokens, lengths = np.array([[1, 2]]), np.array([2])
-    for name in opened.speaker.needs:
-        controls = controls_of(opened.live, 1)
+    for name in {*opened.speaker.needs, "speech"}:
+        controls = {**controls_of(opened.live, 1), "use_teacher_forcing": True}
         del controls[name]
         with pytest.raises(InputError, match=name):
             opened.speaker(tokens, lengths, controls, RowNoise())
