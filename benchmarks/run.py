@@ -1,6 +1,7 @@
 """Take every figure of the documents, one after another, on a machine that does nothing else.
 
     python benchmarks/run.py WORK --speech *.flac --digits TEST_SET [--trained MODEL] [--lm LM]
+                             [--speaks MODEL...]
 
 Models and bundles are kept in WORK and made where they are missing: give a fresh folder after a
 change of the exporter. Then `python tools/generate_docs.py` brings the tables up to date.
@@ -28,6 +29,7 @@ LM = "librispeech_lm"
 WITH_LM = ["--name", "librispeech_conformer10_lm", "--beam-size", "20", "--int8-faster", "6"]
 BATCH = ["--batch", "16", "--seconds", "10", "--no-quantised-espnet", "--warm-up", "1"]
 IN_BATCHES = ["--name", "librispeech_conformer10_batch", *BATCH, "--int8-faster", "4"]
+SPEAKS = ["--fp32-faster", "1", "--int8-faster", "1.5", "--memory-share", "0.4", "--sooner", "5"]
 DEMO = ROOT / "core" / "espnet_onnx" / "data" / "demo" / "conformer"
 
 
@@ -37,6 +39,7 @@ def commands(
     digits: Path | None,
     trained: Path,
     lm: Path | None = None,
+    speaks: Sequence[Path] = (),
 ) -> list[list[str]]:
     """The command lines, without those for models that WORK has already."""
     found = []
@@ -52,7 +55,15 @@ def commands(
     name = next(iter(LIMITS))
     model, bundle = str(work / name), str(work / f"{name}.bundle")
     found.append(["end_to_end", model, bundle, *speech, *IN_BATCHES])
+    found += [_speaks(work, model) for model in speaks]
     return found if digits is None else [*found, *_trained(work, trained, digits, lm)]
+
+
+def _speaks(work: Path, model: Path) -> list[str]:
+    """A model that speaks; a vocoder in its folder `vocoder` speaks on both sides."""
+    vocoder = model / "vocoder"
+    given = ["--vocoder", str(vocoder)] if vocoder.is_dir() else []
+    return ["speech", str(model), str(work / f"{model.name}.bundle"), *given, *SPEAKS]
 
 
 def _trained(work: Path, trained: Path, digits: Path, lm: Path | None) -> list[list[str]]:
@@ -85,9 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--digits", type=Path, help="test set of the trained model")
     parser.add_argument("--trained", type=Path, default=DEMO, help="default: the shipped model")
     parser.add_argument("--lm", type=Path, help="language model that recipes/digits trained")
+    parser.add_argument("--speaks", nargs="+", type=Path, default=[], help="models that speak")
     args = parser.parse_args(argv)
     failed = []
-    for script, *arguments in commands(args.work, args.speech, args.digits, args.trained, args.lm):
+    given = (args.work, args.speech, args.digits, args.trained, args.lm, args.speaks)
+    for script, *arguments in commands(*given):
         print("==", script, *arguments, flush=True)
         command = [sys.executable, str(HERE / f"{script}.py"), *arguments]
         if subprocess.run(command, check=False).returncode:

@@ -371,6 +371,49 @@ def test_one_command_takes_every_figure(tmp_path: Path) -> None:
     assert espnet.lm == str(args.lm) and all(side.lm is None for side in ours)
 
 
+def speech_figures(**compared: Any) -> dict[str, Any]:
+    side = {"median_s": 0.5, "quartiles_s": [0.4, 0.6], "audio_s": 10.0, "rtf": 0.05}
+    ours = {**side, "times_faster": 1.6, "first": {"median_s": 0.1, "times_sooner": 5.0}}
+    timed = {"sides": {"ESPnet": {**side, "times_faster": 1.0}, "fp32": ours, "int8": ours}}
+    same = {"difference": 1e-5, "same": True, "snr": 90.0, **compared}
+    timed["compared"] = {"fp32": same, "int8": {**same, "snr": None}}
+    memory = {"ESPnet": 1000.0, "fp32": 300.0, "int8": 250.0}
+    return {"inputs": {"a": timed}, "memory": {k: {"peak_mb": v} for k, v in memory.items()}}
+
+
+def test_speech_fails_where_the_plan_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    speech, run = script("speech"), script("run")
+
+    def failures(figures: dict[str, Any], *options: str) -> list[str]:
+        args = speech._arguments(["m", "b", *options])
+        return [check.what for check in speech._checks(figures, args) if not check.passed]
+
+    assert failures(speech_figures(), *run.SPEAKS) == []
+    assert failures(speech_figures(same=False)) == ["a: fp32 wave"]
+    options = ["--int8-faster", "2", "--memory-share", "0.27", "--sooner", "4"]
+    assert failures(speech_figures(), *options) == [
+        "a: fp32, share of ESPnet's peak memory",
+        "a: int8, times faster than ESPnet",
+    ]
+    table = speech._table("tiny", speech_figures())
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert table.rows[2][-2:] == ["1.0e-05", None]
+    monkeypatch.syspath_prepend(str(FOLDER.parent / "tools"))
+    data = {"model": "tiny", "figures": speech_figures()}
+    (tmp_path / "speech.tiny.json").write_text(json.dumps(data))
+    shown = script("docs_speech").speech(tmp_path).splitlines()
+    cells = "tiny | 10.0 s | 0.0500 | 0.0500, 1.60 | 1.60 | 1/5.0; 1/5.0 | 30%; 25% | differs by"
+    assert len(shown) == 3 and cells in shown[2]
+    (tmp_path / "vits" / "vocoder").mkdir(parents=True)
+    (line,) = (
+        x
+        for x in run.commands(tmp_path, [], None, tmp_path, None, [tmp_path / "vits"])
+        if x[0] == "speech"
+    )
+    args = speech._arguments(line[1:])
+    assert (args.vocoder, args.sooner) == (str(tmp_path / "vits" / "vocoder"), 5.0)
+
+
 def test_a_random_language_model_decodes_beside_a_random_recogniser(model: Path, lm: Path) -> None:
     from espnet_onnx import loader, sources
     from espnet_onnx.companions import Companions

@@ -35,7 +35,7 @@ EXPORT_CORE = {
         "vocoder_files",
     ),
     *("optimizer", "parity", "quantiser", "reference", "tracer", "verify", "bench", "bench_worker"),
-    *("testing", "dropin_export"),
+    *("testing", "dropin_export", "speaker", "verify_speech", "bench_speech"),
 }
 # Modules of plugins say it in their names.
 EXPORT_NAMES = ("_export", "_reference", "_graph", "_input", "masking", "tiny")

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "core"), *map(str, sorted((ROOT / "plugins").iterdir(
 
 from docs_cli import commands  # noqa: E402
 from docs_results import results  # noqa: E402
+from docs_speech import speech  # noqa: E402
 from docs_support import counts, details  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "cli": commands,
     "results": lambda: results(RESULTS, "end_to_end.librispeech_conformer10"),
     "results-all": lambda: results(RESULTS),
+    "speech": lambda: speech(RESULTS),
     "support": counts,
     "support-details": details,
 }
