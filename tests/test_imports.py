@@ -32,6 +32,7 @@ EXPORT_CORE = {
         "inference",
         "isolation",
         "loader",
+        "static_quantiser",
         "vocoder_files",
     ),
     *("optimizer", "parity", "quantiser", "reference", "tracer", "verify", "bench", "bench_worker"),

@@ -11,7 +11,7 @@ import attrs
 import importlib_metadata
 
 from . import bundle as bundles
-from . import loader, sources
+from . import loader, sources, static_quantiser
 from .bundle import Manifest, NodeEntry
 from .claims import claim_model
 from .companions import Companions, Language, Vocoder
@@ -63,6 +63,8 @@ def export(
     decoding: Mapping[str, Any] | None = None,
     keep_going: bool = False,
     keep_slower: bool = False,
+    static_int8: bool = False,
+    calibration: Sequence[Any] = (),
     overwrite: bool = False,
     threads: int | None = None,
     cache: str | Path | None = None,
@@ -88,6 +90,10 @@ def export(
             takes those of a live object, or ESPnet's own defaults.
         keep_going: keep graphs that fail parity; the manifest then names them.
         keep_slower: keep int8 graphs that ran slower here than fp32.
+        static_int8: make the int8 also of graphs whose activations need calibrated ranges; without
+            it these stay in fp32. The report says how much of the signal is left (`snr_db`).
+        calibration: what the bundle is run on for that, as `load(bundle)` takes it (texts,
+            recordings); a model that speaks can do without.
         overwrite: replace a bundle that is there already.
         threads: threads of the checks.
         cache: where zoo models and unpacked zips are kept.
@@ -99,6 +105,7 @@ def export(
         CheckFailed: a graph's parity is outside its tolerance.
     """
     _known_precisions(precision)
+    static_quantiser.check_request(precision, role, static_int8, calibration)
     session_options(threads)
     manager = manager or Manager.load(prefer=prefer, without=without)
     with bundles.staging(bundle, overwrite=overwrite) as folder:
@@ -107,10 +114,22 @@ def export(
         claim = claim_model(loaded, companions, manager, role=role)
         search = _search(claim, model, decoding)
         builder = GraphBuilder(
-            folder, manager, tuple(precision), threads, keep_going, keep_slower, progress
+            folder,
+            manager,
+            tuple(precision),
+            threads,
+            keep_going,
+            keep_slower,
+            progress,
+            static_int8,
         )
-        manifest = _manifest(_write_node(claim, builder), claim, builder, search, name)
+        tree = _write_node(claim, builder)
+        manifest = _manifest(tree, claim, builder, search, name)
         bundles.write_manifest(folder, manifest)
+        if static_int8:
+            _calibrate(builder, calibration)
+            manifest = _manifest(tree, claim, builder, search, name)
+            bundles.write_manifest(folder, manifest)
         progress("try the bundle")
         _try_out(folder, manifest, manager, threads)
     return Exported(Path(bundle), manifest, tuple(builder.failed), tuple(loaded.dropped))
@@ -120,6 +139,17 @@ def _known_precisions(precision: Sequence[str]) -> None:
     unknown = [p for p in precision if p not in PRECISIONS]
     if unknown or not precision:
         raise InputError(f"precision {', '.join(unknown) or '(none)'}: use fp32, int8 or both")
+
+
+def _calibrate(builder: GraphBuilder, samples: Sequence[Any]) -> None:
+    """Make the int8 of graphs that wait for what the bundle gives them."""
+    names = [each.name for each in builder.waiting]
+    if not names:
+        log.warning("nothing in this model needs static int8: it made no difference")
+        return
+    builder.progress("run the bundle to calibrate")
+    heard = static_quantiser.heard(builder.folder, names, samples, builder.manager, builder.threads)
+    builder.calibrate(heard)
 
 
 def _load(
@@ -195,7 +225,7 @@ def _manifest(
     files = {
         path.relative_to(folder).as_posix(): bundles.digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".pid"
+        if path.is_file() and path.name not in (".pid", bundles.MANIFEST)
     }
     return Manifest(
         format=bundles.FORMAT,

@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
-from . import layers, optimizer, quantiser
+from . import layers, optimizer, quantiser, static_quantiser
 from .bundle import GraphEntry
 from .errors import CheckFailed, EspnetOnnxError, ModelError, one_line
 from .manager import Answer, Manager, log
-from .parity import Expected, Parity, compare, expect
+from .parity import Expected, Parity, compare, cut, expect
 from .resolver import Claim
 from .runtime import OrtSession, session_options
 from .tracer import input_names, trace
@@ -23,6 +23,8 @@ from .types import Array, Feed, Graph
 __all__ = ["GraphBuilder", "graphs_of", "runner", "verdict"]
 
 CPU = ("CPUExecutionProvider",)
+# What a calibrated graph never heard may leave its ranges: such inputs only tell what is broken.
+HEARD, UNHEARD = "int8 of what it hears", 0.9
 # An int8 graph has to lose by more than timing noise before fp32 takes its place.
 SLOWER = 1.1
 
@@ -56,12 +58,32 @@ def runner(session: OrtSession, graph: Graph) -> Callable[[Feed], Mapping[str, A
     return run
 
 
+@attrs.frozen
+class Waiting:
+    """A graph that becomes int8 once it is known what it hears.
+
+    Attributes:
+        name: path of its node and its own, as `load` names sessions.
+        label: what its files are called after.
+        files: its entry's, to be changed.
+        report: likewise.
+    """
+
+    name: str
+    label: str
+    graph: Graph
+    files: dict[str, str]
+    report: dict[str, Any]
+
+
 @attrs.define
 class GraphBuilder:
     """Builds every graph of a tree into one folder.
 
     Attributes:
+        static: also make the int8 of graphs that need calibration.
         failed: graphs outside their tolerance that `keep_going` kept.
+        waiting: graphs to `calibrate` when the bundle runs; until then their int8 is fp32.
     """
 
     folder: Path
@@ -71,18 +93,36 @@ class GraphBuilder:
     keep_going: bool = False
     keep_slower: bool = False
     progress: Callable[[str], None] = lambda step: None
+    static: bool = False
     failed: list[str] = attrs.field(factory=list)
+    waiting: list[Waiting] = attrs.field(factory=list)
 
     def build(self, claim: Claim) -> dict[str, GraphEntry]:
         """Every graph of one claimed part, written to the folder."""
         assert claim.part is not None and claim.plugin is not None
         graphs = graphs_of(claim, self.manager)
         rules = _rules(self.manager, claim)
-        return {
-            name: self._build(_label(claim, name), graph, rules) for name, graph in graphs.items()
-        }
+        return {name: self._build(claim, name, graph, rules) for name, graph in graphs.items()}
 
-    def _build(self, label: str, graph: Graph, rules: Sequence[Any]) -> GraphEntry:
+    def calibrate(self, heard: Mapping[str, Sequence[Feed]]) -> None:
+        """Make the int8 of graphs that wait for what they hear, and change their entries.
+
+        Args:
+            heard: inputs by the `name` of those that wait; a graph without any gets those that it
+                is checked with.
+        """
+        for each in self.waiting:
+            feeds, where = heard.get(each.name, ()), "inputs that the bundle gave it"
+            if not feeds:
+                feeds, where = _single(each.graph), "made-up inputs"
+            file, report = self._calibrate(each, feeds)
+            each.report["int8"] = {**report, "calibrated_on": f"{len(feeds)} {where}"}
+            replaced, each.files["int8"] = each.files["int8"], file
+            if replaced not in each.files.values():
+                _remove(self.folder / replaced)
+
+    def _build(self, claim: Claim, name: str, graph: Graph, rules: Sequence[Any]) -> GraphEntry:
+        label = _label(claim, name)
         self.progress(f"{label}: trace")
         (self.folder / "graphs").mkdir(exist_ok=True)
         fp32 = self._path(label, "fp32")
@@ -104,6 +144,9 @@ class GraphBuilder:
             files["int8"], report["int8"] = self._quantise(label, graph, fp32, expected)
         if "fp32" not in self.precision and files.pop("fp32") not in files.values():
             _remove(fp32)
+        if self.static and "int8" in files and graph.quantise and graph.quantise.calibrate:
+            path = f"{claim.path}.{name}".strip(".")
+            self.waiting.append(Waiting(path, label, graph, files, report))
         return GraphEntry(files, report)
 
     def _quantise(
@@ -112,15 +155,52 @@ class GraphBuilder:
         kept = self._name(label, "fp32")
         if graph.quantise is None:
             return kept, {"kept": "fp32", "why": "not quantised"}
+        if graph.quantise.calibrate:
+            return kept, {"kept": "fp32", "why": "needs static int8", "nodes": {"quantised": {}}}
         self.progress(f"{label}: int8")
         int8 = self._path(label, "int8")
         nodes = quantiser.quantise(fp32, int8, graph.quantise)
         parity = self._check(label, "int8", graph, int8, expected)
-        speed = self._race(graph, fp32, int8, expected[-1].feed)
-        report = {**_brief(parity), **speed, "nodes": nodes}
+        report = {**_brief(parity), "nodes": nodes}
+        return self._faster(label, graph, expected[-1].feed, report)
+
+    def _calibrate(self, waiting: Waiting, feeds: Sequence[Feed]) -> tuple[str, dict[str, Any]]:
+        """int8 of ranges that some inputs have, held against fp32 on the others."""
+        label, graph = waiting.label, waiting.graph
+        assert graph.quantise is not None
+        self.progress(f"{label}: static int8")
+        chosen, checks = static_quantiser.split(feeds)
+        fp32, int8 = self._path(label, "fp32"), self._path(label, "int8")
+        nodes = static_quantiser.quantise(fp32, int8, graph.quantise, chosen)
+        if not nodes["quantised"]:
+            why = {"kept": "fp32", "why": "nothing to quantise", "nodes": nodes}
+            return self._name(label, "fp32"), why
+        run = runner(self._open(int8), graph)
+        found = static_quantiser.Agreement.of(run, runner(self._open(fp32), graph), checks)
+        self._require(label, HEARD, graph, Parity(found.difference, found.cosine, ()))
+        # A batch says what its utterances say, as ever, but as int8 says it.
+        alone = attrs.evolve(graph, reference=run)
+        self._check(label, "int8", alone, int8, expect(alone))
+        report = {
+            "difference": float(f"{found.difference:.3g}"),
+            "cosine": round(found.cosine, 6),
+            "snr_db": round(found.snr_db, 1),
+            "nodes": nodes,
+        }
+        longest = max(feeds, key=lambda feed: sum(array.size for array in feed.values()))
+        return self._faster(label, graph, longest, report)
+
+    def _faster(
+        self, label: str, graph: Graph, feed: Feed, report: dict[str, Any]
+    ) -> tuple[str, dict[str, Any]]:
+        """The int8 file, unless it is slower: then the fp32 one; and the report."""
+        fp32, int8 = self._path(label, "fp32"), self._path(label, "int8")
+        speed = self._race(graph, fp32, int8, feed)
+        report = {**report, **speed}
         if speed["int8_ms"] > SLOWER * speed["fp32_ms"] and not self.keep_slower:
             _remove(int8)
-            return kept, {**report, "kept": "fp32", "why": "int8 is slower here"}
+            why = {"kept": "fp32", "why": "int8 is slower here"}
+            return self._name(label, "fp32"), {**report, **why}
         return self._name(label, "int8"), report
 
     def _race(self, graph: Graph, fp32: Path, int8: Path, feed: Feed) -> dict[str, float]:
@@ -138,6 +218,9 @@ class GraphBuilder:
         self, label: str, stage: str, graph: Graph, path: Path, expected: Sequence[Expected]
     ) -> Parity:
         parity = compare(graph, runner(self._open(path), graph), expected)
+        return self._require(label, stage, graph, parity)
+
+    def _require(self, label: str, stage: str, graph: Graph, parity: Parity) -> Parity:
         good, wanted = verdict(stage, graph, parity)
         if not good:
             line = (
@@ -163,6 +246,15 @@ def _remove(graph: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _single(graph: Graph) -> list[Feed]:
+    """The inputs that a graph is checked with, one utterance at a time."""
+    return [
+        cut(graph, feed, feed, b)
+        for feed, lengths in zip(graph.feeds, graph.trials, strict=True)
+        for b in range(len(lengths))
+    ]
+
+
 def _label(claim: Claim, name: str) -> str:
     # The whole path: there may be another encoder in a frontend.
     return claim.path if claim.path.split(".")[-1] == name else f"{claim.path}.{name}".strip(".")
@@ -171,11 +263,12 @@ def _label(claim: Claim, name: str) -> str:
 def verdict(stage: str, graph: Graph, parity: Parity) -> tuple[bool, str]:
     """Whether a parity is good enough for a stage, and what it is held against."""
     spec = graph.quantise
-    if stage == "int8" and spec is not None:
-        good = parity.cosine >= spec.cosine
+    if stage in ("int8", HEARD) and spec is not None:
+        least = UNHEARD if spec.calibrate and stage == "int8" else spec.cosine
+        good = parity.cosine >= least
         if spec.tolerance is not None:
             good = good and parity.difference <= spec.tolerance
-        return good, f"cosine {parity.cosine:.4f} (at least {spec.cosine})"
+        return good, f"cosine {parity.cosine:.4f} (at least {least})"
     return parity.difference <= graph.tolerance, f"tolerance {graph.tolerance:.0e}"
 
 

@@ -63,6 +63,7 @@ class OrtSession:
     Attributes:
         calls: how often it ran.
         seconds: how long that took in all.
+        heard: where its inputs are written down, if anybody wants to know them.
     """
 
     def __init__(self, path: Path, options: Any, providers: Sequence[str]) -> None:
@@ -88,6 +89,7 @@ class OrtSession:
         }
         self.calls = 0
         self.seconds = 0.0
+        self.heard: list[Mapping[str, Array]] | None = None
 
     def __call__(self, **feed: Array) -> tuple[Array, ...]:
         """Run the graph; outputs in the graph's own order.
@@ -95,6 +97,8 @@ class OrtSession:
         Raises:
             InputError: memory is too small for inputs of this size, or their shapes do not fit.
         """
+        if self.heard is not None:
+            self.heard.append(feed)
         return tuple(self._timed(self._session.run, None, feed))
 
     def bind(self) -> Binding:

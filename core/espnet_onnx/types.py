@@ -72,16 +72,21 @@ class Quantise:
     """Which nodes of a graph may become int8, and how.
 
     Attributes:
-        op_types: node types that dynamic quantisation may replace.
+        op_types: node types that may become int8.
         exclude: regular expressions; a node whose name matches one stays in fp32.
         tolerance: largest accepted parity difference of the int8 graph, None for cosine only.
-        cosine: smallest accepted cosine between int8 and reference outputs.
+        cosine: smallest accepted cosine between int8 and reference outputs; of a calibrated graph
+            on what its bundle gives it.
+        calibrate: fix the ranges of activations at export, by what the graph hears when its bundle
+            runs, where they are otherwise measured at every run. What is fixed may not fit other
+            inputs, so this is done only where an export asks for it (`static_int8`).
     """
 
     op_types: Sequence[str] = ("MatMul",)
     exclude: Sequence[str] = ()
     tolerance: float | None = None
     cosine: float = 0.99
+    calibrate: bool = False
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def export(
     keep_slower: bool = typer.Option(
         False, "--keep-slower", help="Keep int8 graphs that are slower here than fp32."
     ),
+    static_int8: bool = typer.Option(
+        False,
+        "--static-int8",
+        help="With int8: also of graphs whose ranges have to be calibrated.",
+    ),
+    calibration: Path | None = typer.Option(
+        None,
+        metavar="FILE",
+        help="What to calibrate on, a text or recording a line; speech can do without.",
+    ),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace a bundle that is there already."
     ),
@@ -59,6 +70,8 @@ def export(
             vocoder=vocoder,
             keep_going=keep_going,
             keep_slower=keep_slower,
+            static_int8=static_int8,
+            calibration=_lines(calibration),
             overwrite=overwrite,
             threads=threads,
             cache=cache,
@@ -70,6 +83,18 @@ def export(
     else:
         _show(result)
     raise typer.Exit(1 if done.failed else 0)
+
+
+def _lines(path: Path | None) -> list[str]:
+    from ..errors import InputError
+
+    if path is None:
+        return []
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as lines of text: give another file") from error
+    return [line for line in lines if line]
 
 
 def require_extra() -> None:
@@ -116,12 +141,20 @@ def summary(done: Any) -> dict[str, Any]:
     }
 
 
+def _int8(report: Mapping[str, Any]) -> str:
+    """What became of a graph's int8; a signal's noise even where it was not kept."""
+    alike = f"cosine {report['cosine']:.4f}" if "cosine" in report else ""
+    found = [report.get("why", alike)]
+    if "snr_db" in report:
+        found.append(f"SNR {report['snr_db']} dB, calibrated on {report['calibrated_on']}")
+    return ", ".join(filter(None, found))
+
+
 def _show(result: dict[str, Any]) -> None:
     rows = []
     for name, report in result["graphs"].items():
         int8 = report.get("int8", {})
-        kept = int8.get("why", f"cosine {int8['cosine']:.4f}" if "cosine" in int8 else "")
-        rows.append((name, f"{report['fp32']['difference']:.1e}", kept))
+        rows.append((name, f"{report['fp32']['difference']:.1e}", _int8(int8)))
     table(["graph", "difference from ESPnet", "int8"], rows)
     sizes = ", ".join(f"{p} {b / 1e6:.1f} MB" for p, b in result["sizes"].items())
     typer.echo(f"{result['bundle']}: {sizes}; parity {result['parity']}")

@@ -180,6 +180,25 @@ class Synthesizer:
         speech = self([1, 2, 1], **self.voices.any())
         return None if np.isfinite(speech.wave).all() else "what it says is not finite"
 
+    def rehearse(self, texts: Sequence[str] = ()) -> None:
+        """Speak, for whoever writes down what the graphs are given.
+
+        Args:
+            texts: what to say; without any, tokens at random.
+
+        Raises:
+            InputError: a text cannot be spoken.
+        """
+        voice = self.voices.any()
+        for text in texts or self._babble():
+            self(text, **voice)
+
+    def _babble(self) -> list[Array]:
+        """Tokens at random, a second of speech or so each: neither <blank>, <unk> nor <sos/eos>."""
+        tokenizer = getattr(self.text, "tokenizer", None)
+        size = len(tokenizer.token_list) if tokenizer else 0
+        return list(np.random.default_rng(0).integers(2, max(size - 1, 3), (12, 12)))
+
     def _parts(self, text: str | Sequence[int] | Array, longest: int | None) -> list[list[int]]:
         if longest is not None and not (isinstance(longest, int | float) and longest >= 1):
             raise InputError(f"longest is {longest!r}: give how many letters to speak in one go")

@@ -17,6 +17,9 @@ from espnet_onnx.types import Feed
 
 __all__ = ["Normalise", "filter_bank", "generator_graph", "random_feats"]
 
+# What joins the bands is the output itself.
+INT8 = eo.Quantise(op_types=("Conv", "LeakyRelu", "Add"), exclude=("^join",), calibrate=True)
+
 Speak = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
 
 
@@ -133,6 +136,6 @@ def generator_graph(
         reference=reference,
         trials=([shortest + 1], [shortest, shortest + 22, shortest + 4], [shortest + 56]),
         rate=None if part.config["sample_rate"] is None else part.config["sample_rate"] / hop,
-        quantise=None,
+        quantise=INT8,
     )
     return {"vocoder": graph}
