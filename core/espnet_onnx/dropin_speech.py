@@ -57,6 +57,7 @@ class Text2Speech:
         lids: Array | None = None,
         *,
         speech: Array | None = None,
+        durations: Array | None = None,
         decode_conf: Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:
         """Speak a text in one go.
@@ -68,6 +69,7 @@ class Text2Speech:
             spembs: (C,) the speaker's embedding.
             lids: the language.
             speech: what to speak like, for models with global style tokens.
+            durations: (U,) frames of each token instead of the model's own, for VITS.
             decode_conf: settings of this call, as ESPnet's own class takes them.
 
         Returns:
@@ -75,7 +77,7 @@ class Text2Speech:
             (U,), `feat_gen`, `feat_gen_denorm`, `prob`, `att_w`, ...
         """
         voice = {"sids": sids, "spembs": spembs, "lids": lids}
-        voice["speech"] = feats if speech is None else speech
+        voice |= {"speech": feats if speech is None else speech, "durations": durations}
         given = {k: v for k, v in (decode_conf or {}).items() if k != "use_teacher_forcing"}
         said = self._tts(text, longest=None, **voice, **given)
         durations = {} if said.durations is None else {"duration": said.durations}

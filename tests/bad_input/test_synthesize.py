@@ -132,6 +132,9 @@ def test_files(
     for vector in (file, tmp_path / "gone.npy", folder):
         line = refused("synthesize", "bundle", TEXT, "--spembs", vector, *out)
         assert f"{vector}: is no array that numpy can read" in line
+    np.save(tmp_path / "frames.npy", [1, 2])
+    line = refused("synthesize", "bundle", TEXT, "--durations", tmp_path / "frames.npy", *out)
+    assert "this model decides itself how long tokens last: leave durations out" in line
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\xff"), "utf-8"))
     assert "stdin is no text in utf-8: give UTF-8" in refused("synthesize", "bundle", "-", *out)
 

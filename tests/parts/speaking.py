@@ -39,6 +39,7 @@ class Acoustic:
         tokens[np.arange(len(tokens)), lengths] = 30
         inside = np.arange(tokens.shape[1]) <= lengths[:, None]
         durations = np.ceil((tokens % 3 + 1) * controls["alpha"]).astype(np.int64) * inside
+        durations = controls.get("durations", durations)
         frames = durations.sum(1)
         feats = np.full((len(tokens), frames.max(), 2), np.nan, np.float32)
         drawn = noise("prior", (len(tokens), 2, frames.max()))

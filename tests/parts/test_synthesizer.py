@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import soundfile
@@ -122,6 +123,23 @@ def test_settings_are_those_of_the_model() -> None:
             tts("abc", alpha=value)
     with pytest.raises(InputError, match=r"seed is 1\.5: give a whole number"):
         tts("abc", seed=1.5)
+
+
+def test_durations_may_be_given() -> None:
+    tts = attrs.evolve(synthesizer(), steered=1)
+    own = tts("abc")
+    np.testing.assert_array_equal(tts("abc", durations=own.durations).wave, own.wave)
+    slow = tts("abc", durations=[5, 0, 2, 1])
+    assert slow.durations is not None and slow.durations.tolist() == [5, 0, 2, 1]
+    assert len(slow.wave) == 8 * HOP
+    for wrong in ([5, 0, 2], [5, 0, 2, -1], [5.5, 0, 2, 1], "abcd", [[5, 0, 2, 1]]):
+        with pytest.raises(InputError, match="durations are not the frames of 4 tokens: give whol"):
+            tts("abc", durations=wrong)
+    for wrong in ([0, 0, 0, 0], [1 << 40, 0, 0, 0]):
+        with pytest.raises(InputError, match=r"durations add up to \d+ frames: give 1 to 1048576"):
+            tts("abc", durations=wrong)
+    with pytest.raises(InputError, match="decides itself how long tokens last: leave durations"):
+        synthesizer()("abc", durations=[1, 1, 1, 1])
 
 
 def test_nothing_to_say_is_an_error() -> None:

@@ -18,7 +18,7 @@ from .output import Bundle, print_json
 if TYPE_CHECKING:
     from ..parts.synthesizer import Synthesizer
 
-__all__ = ["register"]
+__all__ = ["embedding", "register"]
 
 # Settings beside the acoustic model's own.
 _FURTHER = ("seed", "prefer_normalized_feats", "longest")
@@ -43,6 +43,9 @@ def synthesize(
     ),
     speech: Path | None = typer.Option(
         None, metavar="AUDIO", help="Recording to speak like, for models with style tokens."
+    ),
+    durations: Path | None = typer.Option(
+        None, metavar="FILE.npy", help="Frames of each token instead of the model's own, for VITS."
     ),
     speed: float | None = typer.Option(None, help="1 as trained, 2 twice as fast; 0.1 to 10."),
     seed: int | None = typer.Option(None, help="Of the noise; the same one sounds the same."),
@@ -73,7 +76,9 @@ def synthesize(
     voice = {"sids": sid, "lids": lid, "speech": speech, "seed": seed}
     given |= {name: value for name, value in voice.items() if value is not None}
     if spembs is not None:
-        given["spembs"] = _embedding(spembs)
+        given["spembs"] = embedding(spembs)
+    if durations is not None:
+        given["durations"] = embedding(durations, "durations")
     text = _stdin() if text == "-" else text
     done = _streamed(tts, text, output, given) if stream else _whole(tts, text, output, given)
     if as_json:
@@ -168,7 +173,12 @@ def _check_output(path: Path) -> None:
         raise InputError(f"{path}: there is no folder {path.parent}: make it, or give another name")
 
 
-def _embedding(path: Path) -> Any:
+def embedding(path: Path, what: str = "an x-vector") -> Any:
+    """A speaker embedding from a file, or `what` else is to be there.
+
+    Raises:
+        InputError: it holds no array.
+    """
     import numpy as np
 
     try:
@@ -176,5 +186,5 @@ def _embedding(path: Path) -> Any:
     except (OSError, ValueError, EOFError) as error:
         why = f" ({one_line(error)})" if isinstance(error, OSError) else ""
         raise InputError(
-            f"{path}: is no array that numpy can read{why}: give an x-vector as .npy"
+            f"{path}: is no array that numpy can read{why}: give {what} as .npy"
         ) from error

@@ -20,6 +20,7 @@ from .noise import Gaussian
 from .sentences import LONGEST, sentences
 from .speech import Speech, joined
 from .speech_stream import stretches
+from .token_values import token_durations, token_ids
 from .voices import Voices
 
 __all__ = ["Settings", "Synthesizer"]
@@ -92,6 +93,8 @@ class Synthesizer:
             takes none.
         vocabulary: how many token ids there are; None where nobody knows.
         stretch: seconds of sound that a stream gives at a time.
+        steered: whether the acoustic model takes `durations`, (1, U) frames of its tokens; None
+            where it does not, else how many it sees beside those of the text (<sos/eos>).
     """
 
     acoustic: Acoustic
@@ -104,6 +107,7 @@ class Synthesizer:
     reference: Callable[[Any], Array] | None = None
     vocabulary: int | None = None
     stretch: float = 0.5
+    steered: int | None = None
 
     @overload
     def __call__(
@@ -125,13 +129,18 @@ class Synthesizer:
             stream: give the wave in parts, (N,) float32, the first as soon as it is known.
             given: `sids`, `lids`, `spembs`, `speech`, as the model needs them; `seed`, the acoustic
                 model's options (`alpha`, `noise_scale`, ...), see `settings`; `longest`, letters
-                spoken in one go; `noise` instead of a seed (see `roles.Noise`).
+                spoken in one go; `noise` instead of a seed (see `roles.Noise`); `durations`, (U,)
+                frames of each token, as `Speech.durations` tells them, of a text in one go.
 
         Raises:
             InputError: there is nothing to say, or the model does not know this voice or setting.
         """
+        durations = given.pop("durations", None)
         call = self._call(given, 1)
-        parts = self._parts(text, given.get("longest", LONGEST))
+        longest = given.get("longest", LONGEST) if durations is None else None
+        parts = self._parts(text, longest)
+        if durations is not None:
+            call = call.lasting(self._durations(durations, parts[0]))
         if stream:
             return self._stream(parts, call)
         spoken = (self._together([ids], call, i)[0] for i, ids in enumerate(parts))
@@ -166,7 +175,7 @@ class Synthesizer:
         Raises:
             InputError: there is nothing to say.
         """
-        ids = list(self.text(text)) if isinstance(text, str) else _whole_numbers(text)
+        ids = list(self.text(text)) if isinstance(text, str) else token_ids(text)
         if not ids:
             raise InputError("the text is empty: give a text to speak")
         most = math.inf if self.vocabulary is None else self.vocabulary
@@ -215,6 +224,11 @@ class Synthesizer:
         rest = {k: v for k, v in given.items() if k not in (*voices, "noise", "longest")}
         controls = self.voices.controls(voices, count)
         return _Call(self.voices, controls, self.settings.but(**rest), given.get("noise"))
+
+    def _durations(self, given: Any, ids: Sequence[int]) -> Array:
+        if self.steered is None:
+            raise InputError("this model decides itself how long tokens last: leave durations out")
+        return token_durations(given, len(ids) + self.steered)
 
     def _together(self, rows: Sequence[Sequence[int]], call: _Call, part: int) -> list[Speech]:
         noise = call.noise(part)
@@ -283,21 +297,13 @@ class _Call:
         """The same for some of its utterances."""
         return attrs.evolve(self, controls=self.voices.pick(self.controls, rows))
 
+    def lasting(self, durations: Array) -> _Call:
+        """The same with frames of each token, (1, U)."""
+        return attrs.evolve(self, controls={**self.controls, "durations": durations})
+
     def noise(self, part: int) -> Noise:
         """What a sentence hears."""
         return self.settings.noise(part) if self.given is None else self.given
-
-
-def _whole_numbers(given: Any) -> list[int]:
-    """Token ids (L,) as somebody else's array or list holds them."""
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        array = np.zeros((), object)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise InputError("what to speak is neither a text nor its token ids: give one of them")
-    ids: list[int] = array.astype(np.int64).tolist()
-    return ids
 
 
 def _durations(spoken: Spoken, row: int, rows: Sequence[Sequence[int]]) -> Array | None:

@@ -29,6 +29,8 @@ _OPTIONS: dict[str, dict[str, float]] = {
     "transformer": _STOPPING,
     "vits": {"alpha": 1.0, "noise_scale": 0.667, "noise_scale_dur": 0.8},
 }
+# Those that take durations of their tokens -> how many they see beside those of the text.
+_STEERED = {"vits": 0}
 _SYMBOLS = "non_linguistic_symbols"
 _SEED = 777  # that of `Text2Speech`
 # Where acoustic models keep the constructor arguments of what tells voices apart.
@@ -109,6 +111,7 @@ def _config(
         "text": text,
         "sample_rate": None if rate is None else parse_rate(rate),
         "voices": _voices(tts.conf),
+        "steered": _STEERED.get(tts.type),
         "denormalize": "vocoder" in children and _is_normalized(component),
         "decoding": {"seed": _SEED, **_OPTIONS.get(tts.type, {})},
     }

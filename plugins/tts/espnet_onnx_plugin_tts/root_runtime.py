@@ -81,7 +81,8 @@ def build(
         Reference(open_session("reference"), **config["reference"])
         if config["reference"]
         else None,
-        None if tokens is None else len(tokens),
+        vocabulary=None if tokens is None else len(tokens),
+        steered=config.get("steered"),
     )
 
 

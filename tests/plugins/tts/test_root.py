@@ -91,6 +91,9 @@ def test_the_drop_in_answers_like_espnet(cache: Path) -> None:
     want = espnet_onnx.load(bundle_folder(TAG, cache))(TEXT, **VOICE)
     np.testing.assert_array_equal(said["wav"], want.wave)
     np.testing.assert_array_equal(said["duration"], want.durations)
+    stretched = tts(TEXT, durations=2 * want.durations, **VOICE)
+    np.testing.assert_array_equal(stretched["duration"], 2 * want.durations)
+    assert len(stretched["wav"]) == 2 * len(said["wav"])
     slow = tts(TEXT, decode_conf={"alpha": 3.0, "use_teacher_forcing": False}, **VOICE)
     assert slow["duration"].sum() > said["duration"].sum() and tts.fs == 8000
     with pytest.raises(InputError, match="needs a speaker id: give sids"):
