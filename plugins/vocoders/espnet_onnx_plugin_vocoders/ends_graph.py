@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Ends"]
+__all__ = ["WHOLE", "Ends"]
 
 
 class Ends:
@@ -80,3 +80,19 @@ class Ends:
     @staticmethod
     def _spread(where: Tensor, x: Tensor) -> Tensor:
         return where[:, None].expand(-1, x.shape[1], -1)
+
+
+class _Whole(Ends):
+    """No utterance ends before its row does, so there is nothing to set."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.zeros(0, dtype=torch.int64))
+
+    def scaled(self, scale: int) -> Ends:
+        return self
+
+    def zeros(self, x: Tensor, reach: int) -> Tensor:
+        return x
+
+
+WHOLE = _Whole()

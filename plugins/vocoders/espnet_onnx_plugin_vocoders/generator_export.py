@@ -88,6 +88,7 @@ def generator_graph(
     inputs: Mapping[str, Sequence[str | None]] | None = None,
     lengths: Mapping[str, str] | None = None,
     more: Callable[[Sequence[int]], Feed] | None = None,
+    ragged: bool = True,
 ) -> Mapping[str, eo.Graph]:
     """One graph, `vocoder`: frames to waveform.
 
@@ -101,6 +102,7 @@ def generator_graph(
         inputs: axes of those.
         lengths: see `Graph.lengths`; of those.
         more: makes them for the lengths of a trial.
+        ragged: utterances may end before their row does; else all are as long as the longest.
     """
     hop, shortest = part.config["hop"], part.config["shortest"]
     feats, normalise, bank = (
@@ -109,9 +111,12 @@ def generator_graph(
         filter_bank(component),
     )
 
+    valid = {"frames": "feats_lengths"} if ragged else {}
+
     def feed(sizes: Sequence[int]) -> Feed:
         extra = {} if more is None else more(sizes)
-        samples = np.array(sizes, np.int64) * hop
+        ends = sizes if ragged else [max(sizes)] * len(sizes)
+        samples = np.array(ends, np.int64) * hop
         return {**feats(sizes), **extra, "wave_lengths": samples}
 
     def reference(given: Feed) -> Feed:
@@ -127,11 +132,11 @@ def generator_graph(
         outputs=("wave",),
         axes={
             "feats": ("batch", "frames", None),
-            "feats_lengths": ("batch",),
+            **({"feats_lengths": ("batch",)} if ragged else {}),
             "wave": ("batch", "samples"),
             **(inputs or {}),
         },
-        lengths={"frames": "feats_lengths", "samples": "wave_lengths", **(lengths or {})},
+        lengths={**valid, "samples": "wave_lengths", **(lengths or {})},
         feed=feed,
         reference=reference,
         trials=([shortest + 1], [shortest, shortest + 22, shortest + 4], [shortest + 56]),

@@ -27,7 +27,12 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     width = int(live.input_conv.in_channels)
     if size < 1:
         return generator_graph(
-            component, part, HiFiGAN(*parts), lambda feats, _: live.inference(feats), width=width
+            component,
+            part,
+            HiFiGAN(*parts),
+            lambda feats, _: live.inference(feats),
+            width=width,
+            ragged=False,
         )
 
     def speak(feats: Tensor, given: Mapping[str, Tensor]) -> Tensor:
@@ -46,4 +51,5 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
         width=width,
         inputs={"speaker": ("batch", None)},
         more=speakers,
+        ragged=False,
     )

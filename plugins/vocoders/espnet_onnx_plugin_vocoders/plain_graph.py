@@ -13,7 +13,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from .ends_graph import Ends
 
-__all__ = ["Join", "plain"]
+__all__ = ["Join", "flat", "plain"]
 
 
 def plain(live: Any) -> Any:
@@ -34,6 +34,27 @@ def plain(live: Any) -> Any:
     new.weight = nn.Parameter(_weight(live), requires_grad=False)
     if live.bias is not None:
         new.bias = nn.Parameter(live.bias.detach(), requires_grad=False)
+    return new.eval()
+
+
+def flat(live: Any) -> Any:
+    """A convolution over steps as it computes now, over (B, C, 1, T): an image of height 1."""
+    old = plain(live)
+    kind = nn.ConvTranspose2d if isinstance(old, nn.ConvTranspose1d) else nn.Conv2d
+    options = {name: (1, getattr(old, name)[0]) for name in ("kernel_size", "stride", "dilation")}
+    options["padding"] = (0, old.padding[0])
+    if kind is nn.ConvTranspose2d:
+        options["output_padding"] = (0, old.output_padding[0])
+    new = nn.utils.skip_init(
+        kind,
+        old.in_channels,
+        old.out_channels,
+        bias=old.bias is not None,
+        groups=old.groups,
+        **options,
+    )
+    new.weight = nn.Parameter(old.weight[:, :, None], requires_grad=False)
+    new.bias = old.bias
     return new.eval()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from espnet_onnx.parity import compare, expect
 from espnet_onnx.runtime import OrtSession, session_options
 from espnet_onnx.tracer import input_names, trace
 from espnet_onnx.types import Array, Graph
+from espnet_onnx_plugin_vocoders import vocoder_runtime
 from espnet_onnx_plugin_vocoders.vocoder_runtime import Generator
 
 pytestmark = pytest.mark.export
@@ -176,15 +178,26 @@ def test_the_run_time_speaks_each_utterance_alone() -> None:
     for name in TRACED:
         part, graph = claimed(component(*VARIANTS[name]))
         generator = Generator(eager(graph), **part.config)  # type: ignore[arg-type]
-        lengths = np.array([9, 23])
+        lengths = np.array([9, 301])
         feed = graph.feed(lengths.tolist())
         conditions = {"speaker": feed["speaker"]} if "speaker" in feed else {}
         waves = generator(feed["feats"], lengths, conditions, functools.partial(_given, feed))
-        assert waves.shape == (2, 23 * generator.hop) and waves.dtype == np.float32
-        want = eager(graph)(**{n: feed[n] for n in input_names(graph)})[0]
-        for wave, other, frames in zip(waves, want, lengths, strict=True):
+        assert waves.shape == (2, 301 * generator.hop) and waves.dtype == np.float32
+        for i, frames in enumerate(lengths):
+            row = {n: feed[n][i : i + 1] for n in input_names(graph)}
+            if "feats_lengths" not in row:
+                row["feats"] = row["feats"][:, :frames]
             size = frames * generator.hop
-            np.testing.assert_allclose(wave[:size], other[:size], atol=1e-5)
+            (want,) = eager(graph)(**row)
+            np.testing.assert_allclose(waves[i, :size], want[0, :size], atol=1e-5)
+
+
+def test_windows_cover_an_utterance_and_share_twice_the_context() -> None:
+    for frames, context in itertools.product((1, 77, 156, 157, 861, 5003), (0, 1, 13)):
+        begins, size = vocoder_runtime._windows(frames, context)
+        assert begins[0] == 0 and begins[-1] + size == frames
+        shared = begins[:-1] + size - begins[1:]
+        assert len(begins) == 1 or shared.min() >= 2 * context > 0
 
 
 def _given(feed: Mapping[str, Array], _name: str, shape: Any) -> Array:
