@@ -1,4 +1,4 @@
-"""A bundle against the ESPnet model it came from: every graph, then whole recordings."""
+"""A bundle against the ESPnet model it came from: every graph, then whole recordings or texts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from .manager import Manager
 from .parity import compare, cosine, difference, expect
 from .parts.extractor import Extractor
 from .parts.first_pass import paired
+from .parts.somebody import check_texts, somebody
 from .reference import Features, Inputs, Recogniser, same_answer
 from .reference import settings as followed
 from .resolver import Claim
 from .runtime import OrtSession, load, session_options
+from .speaker import Speaker
 from .types import Graph
+from .verify_speech import SpeechCheck, compare_speech
 
-__all__ = ["FeaturesCheck", "GraphCheck", "RecordingCheck", "Verified", "verify"]
+__all__ = ["FeaturesCheck", "GraphCheck", "RecordingCheck", "SpeechCheck", "Verified", "verify"]
 
 # ANCHORS of the project: features of a recording, by `parity.difference`.
 TOLERANCE = 1e-4
@@ -79,6 +82,7 @@ class Verified:
     graphs: Sequence[GraphCheck]
     recordings: Sequence[RecordingCheck] = ()
     features: Sequence[FeaturesCheck] = ()
+    speech: Sequence[SpeechCheck] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,7 +91,8 @@ class Verified:
         answers = [r for r in self.recordings if r.precision == "fp32"]
         features = [f for f in self.features if f.precision == "fp32"]
         same = all(r.verdict != "different" for r in answers)
-        return good and same and all(f.same for f in features)
+        speech = all(s.same for s in self.speech if s.precision == "fp32")
+        return good and same and speech and all(f.same for f in features)
 
 
 def verify(
@@ -100,6 +105,8 @@ def verify(
     ngram: str | Path | Literal[False] | None = None,
     vocoder: Vocoder = None,
     transcripts: Sequence[str] = (),
+    voice: Mapping[str, Any] | None = None,
+    seed: int | None = None,
     manager: Manager | None = None,
     threads: int | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -110,14 +117,17 @@ def verify(
     Args:
         bundle: the bundle.
         against: the ESPnet model: folder, zip or zoo tag.
-        inputs: what both sides recognise or translate, as the bundle's runtime reads it: files of
-            recordings, texts, ...
+        inputs: what both sides recognise, translate or speak, as the bundle's runtime reads it:
+            files of recordings, texts, ...
         task: the ESPnet task that loads the model; None decides by the config.
         lm: the language model that the bundle was exported with; see `export.export`.
         ngram: likewise the n-gram model.
         vocoder: likewise the vocoder.
         transcripts: what a first pass heard in each input, for models that read it.
-        decoding: search settings for both sides.
+        voice: of `sids`, `lids`, `spembs` and `speech`, who speaks texts; what the model needs and
+            is not given is made up.
+        seed: of the noise in speech; None is the bundle's own.
+        decoding: settings of the search, or of the model that speaks, for both sides.
 
     Raises:
         InputError: bundle, model or a recording cannot be read, or do not belong together.
@@ -127,6 +137,11 @@ def verify(
     source = sources.find(against)
     loaded = loader.load_model(source, task)
     companions = Companions.of(lm, ngram, source.extra, vocoder).load()
+    speaks = hasattr(loaded.model, "tts") and ours.manifest.role == "model"
+    if speaks:
+        check_texts(inputs, str(bundle))
+    elif voice or seed is not None:
+        raise InputError(f"{bundle}: this bundle does not speak: leave voice and seed out")
     claim = claim_model(loaded, companions, manager, role=ours.manifest.role)
     graphs = list(ours.graphs(ours.manifest.tree, claim))
     if not inputs and not transcripts:
@@ -135,6 +150,10 @@ def verify(
         paired(next(iter(extractors.values())), inputs, transcripts)
         espnet = Features(claim.component)
         return Verified(graphs, features=list(ours.features(extractors, espnet, inputs)))
+    if speaks:
+        espnet = Speaker.beside(loaded, companions)
+        said = ours.speech(espnet, inputs, voice or {}, seed, decoding)
+        return Verified(graphs, speech=list(said))
     settings = {**ours.manifest.decoding, **decoding}
     recogniser = Recogniser(loaded, **companions.inference, **settings)
     return Verified(graphs, list(ours.recordings(recogniser, settings, inputs, transcripts)))
@@ -223,6 +242,21 @@ class _Bundle:
                 same = same_answer(espnet, given, got.ids, want)
                 both = (got.text, want.text, got.ids, want.ids)
                 yield RecordingCheck(str(name), precision, same, *both)
+
+    def speech(
+        self,
+        espnet: Speaker,
+        inputs: Sequence[Any],
+        voice: Mapping[str, Any],
+        seed: int | None,
+        settings: Mapping[str, Any],
+    ) -> Iterator[SpeechCheck]:
+        """What both sides say."""
+        sides = self._runtimes({})
+        who = somebody(next(iter(sides.values())), voice)
+        return compare_speech(
+            espnet, sides, inputs, who, seed=seed, progress=self.progress, **settings
+        )
 
     def _runtimes(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         given = {"threads": self.threads, "manager": self.manager, "verify": False, **settings}

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..errors import InputError
+from .bench_speech import race, show_speech
 from .output import Bundle, Json, print_json, split, steps, table
+from .voice import Lid, Sid, Speech, Spembs, refuse_voice, voice
+
+if TYPE_CHECKING:
+    from ..bench import Side
+    from ..bundle import Manifest
 
 __all__ = ["register", "show"]
 
@@ -20,16 +27,21 @@ def register(app: typer.Typer) -> None:
 def bench(
     bundle: Path = Bundle,
     inputs: list[str] = typer.Argument(
-        ..., metavar="INPUT", help="Audio files; each is timed on its own."
+        ..., metavar="INPUT", help="Audio files, or texts to speak; each is timed on its own."
     ),
     against: str | None = typer.Option(None, help="ESPnet model to compare with."),
     lm: str | None = typer.Option(None, help="Its language model, as for export."),
     ngram: str | None = typer.Option(None, help="Its n-gram model, as for export."),
+    vocoder: str | None = typer.Option(None, help="Its vocoder, as for export."),
     precision: str | None = typer.Option(None, help="fp32, int8 or both; default all there are."),
     threads: int = typer.Option(2, help="Threads of every side."),
     rounds: int = typer.Option(7, help="Timed rounds, after two to warm up."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     maxlenratio: float | None = typer.Option(None, help="As in ESPnet; -40 decodes 40 tokens."),
+    sid: int | None = Sid,
+    lid: int | None = Lid,
+    spembs: Path | None = Spembs,
+    speech: Path | None = Speech,
     profile: bool = typer.Option(
         False, "--profile", help="Show where the time of the bundle goes."
     ),
@@ -39,27 +51,27 @@ def bench(
     from .. import bench as library
     from ..bundle import read_manifest
     from ..parts.audio import read_audio
-    from ..parts.extractor import Extractor
+    from ..parts.synthesizer import Synthesizer
     from ..runtime import load
 
     manifest = read_manifest(bundle)
     precisions = split(precision) if precision else list(manifest.precisions)
     given = {"beam_size": beam_size, "maxlenratio": maxlenratio}
     decoding = {**manifest.decoding, **{k: v for k, v in given.items() if v is not None}}
+    who = voice(sid, lid, spembs, speech)
     runtime = load(bundle, threads=threads, precision=precisions[0])
-    rate = runtime.sample_rate
     sides = [library.Side(p, "bundle", str(bundle), p) for p in precisions]
     if against:
-        from .export import require_extra
-
-        require_extra()
-        # What the bundle was made without, ESPnet does not decode with either.
-        own = manifest.tree.children
-        lm = "none" if lm is None and "lm" not in own else lm
-        ngram = "none" if ngram is None and "ngram" not in own else ngram
-        features = manifest.role if isinstance(runtime, Extractor) else None
-        espnet = library.Side("espnet", "espnet", against, lm=lm, ngram=ngram, features=features)
-        sides = [espnet, *sides]
+        sides.insert(0, _espnet(manifest, runtime, against, lm, ngram, vocoder))
+    if isinstance(runtime, Synthesizer):
+        search = [f"--{k.replace('_', '-')}" for k, v in given.items() if v is not None]
+        if search:
+            raise InputError(f"{bundle}: this bundle speaks: leave {', '.join(search)} out")
+        result = race(runtime, sides, inputs, who, name=str(bundle), threads=threads, rounds=rounds)
+        print_json(result) if as_json else show_speech(result, profile)
+        return
+    refuse_voice(bundle, who)
+    rate = runtime.sample_rate
     with steps() as progress:
         result = library.bench(
             sides,
@@ -73,6 +85,30 @@ def bench(
         print_json(result)
     else:
         show(result, rate, profile)
+
+
+def _espnet(
+    manifest: Manifest,
+    runtime: Any,
+    model: str,
+    lm: str | None,
+    ngram: str | None,
+    vocoder: str | None,
+) -> Side:
+    """ESPnet's side. What the bundle was made without, ESPnet does without, too."""
+    from ..bench import Side
+    from ..parts.extractor import Extractor
+    from ..parts.griffin_lim import GriffinLim
+    from .export import require_extra
+
+    require_extra()
+    own = manifest.tree.children
+    if vocoder is None and "vocoder" in own and not isinstance(runtime.vocoder, GriffinLim):
+        raise InputError("this bundle was exported with a vocoder: give ESPnet it, too (--vocoder)")
+    lm = "none" if lm is None and "lm" not in own else lm
+    ngram = "none" if ngram is None and "ngram" not in own else ngram
+    features = manifest.role if isinstance(runtime, Extractor) else None
+    return Side("espnet", "espnet", model, lm=lm, ngram=ngram, features=features, vocoder=vocoder)
 
 
 def show(result: dict[str, Any], rate: int, profile: bool = False) -> None:

@@ -11,9 +11,10 @@ import typer
 
 from .export import require_extra
 from .output import Bundle, Json, print_json, steps, table
+from .voice import Lid, Sid, Speech, Spembs, voice
 
 if TYPE_CHECKING:
-    from ..verify import FeaturesCheck
+    from ..verify import FeaturesCheck, SpeechCheck
 
 __all__ = ["register"]
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def verify(
     bundle: Path = Bundle,
     inputs: list[str] = typer.Argument(
-        None, metavar="INPUT", help="Audio files to give to both sides."
+        None, metavar="INPUT", help="Audio files, or texts to speak, to give to both sides."
     ),
     against: str = typer.Option(..., help="The ESPnet model: folder, zip or zoo tag."),
     task: str | None = typer.Option(None, help="ESPnet task that loads the model."),
@@ -37,6 +38,11 @@ def verify(
         [], metavar="TEXT", help="What a first pass heard, for models that read it; one an input."
     ),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
+    sid: int | None = Sid,
+    lid: int | None = Lid,
+    spembs: Path | None = Spembs,
+    speech: Path | None = Speech,
+    seed: int | None = typer.Option(None, help="Of the noise that both sides hear when speaking."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),
     as_json: bool = Json,
 ) -> None:
@@ -55,6 +61,8 @@ def verify(
             ngram=ngram,
             vocoder=vocoder,
             transcripts=transcript,
+            voice=voice(sid, lid, spembs, speech),
+            seed=seed,
             threads=threads,
             progress=progress,
             **decoding,
@@ -74,6 +82,9 @@ def verify(
         if result.features:
             typer.echo()
             _show_features(result.features)
+        if result.speech:
+            typer.echo()
+            _show_speech(result.speech)
         typer.echo("passed" if result.passed else "failed")
     raise typer.Exit(0 if result.passed else 1)
 
@@ -84,6 +95,19 @@ def _show_features(features: Sequence[FeaturesCheck]) -> None:
         for f in features
     ]
     table(["audio", "precision", "frames", "ESPnet's", "difference", "cosine"], rows)
+
+
+def _show_speech(speech: Sequence[SpeechCheck]) -> None:
+    rows = []
+    for s in speech:
+        apart = "" if s.difference is None else f"{s.difference:.1e}"
+        snr = "" if s.snr is None else f"{s.snr:.0f} dB"
+        equal = {True: "equal", False: "different", None: "unknown"}[s.same_durations]
+        lengths = (f"{s.seconds:.2f} s", f"{s.espnet_seconds:.2f} s")
+        tokens = "same" if s.same_tokens else "different"
+        rows.append((s.text[:40], s.precision, *lengths, tokens, equal, apart, snr))
+    columns = ["text", "precision", "audio", "ESPnet's", "tokens", "durations", "difference", "SNR"]
+    table(columns, rows)
 
 
 def _word(passed: bool) -> str:
