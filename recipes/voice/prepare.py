@@ -1,7 +1,8 @@
 """Speech of eSpeak NG with its texts, and how long each token of them sounds.
 
 In WORK appear Kaldi-style `data/{train,valid,digits,sentences}`, the last two held out, with
-`durations` in frames beside `text`, and `tokens.txt`; all names are relative to WORK.
+`durations` in frames beside `text`, and `tokens.txt`; all names are relative to WORK. What trains
+has durations: other utterances are left out.
 
 Shapes: S samples, L tokens.
 """
@@ -30,6 +31,7 @@ G2P = "espeak_ng_english_us_vits"
 SPACE = "<space>"
 SILENT = frozenset({SPACE, *",.!?"})
 STRESS = frozenset("ˈˌ")
+HELD_OUT_SPLITS = ("digits", "sentences")  # which need no durations
 
 
 def marks(tokens: Sequence[str], phones: Sequence[Phone], end: int) -> list[int] | None:
@@ -90,19 +92,21 @@ class _Utterance:
 
 
 class _Reader:
-    """Texts to utterances; those that cannot be aligned are left out."""
+    """Texts to utterances.
+
+    phonemizer speaks what stands between two commas by itself, eSpeak NG the whole: now and then
+    ("one,") they stress a word differently, and then there are no durations.
+    """
 
     def __init__(self) -> None:
         self.espeak = Espeak.start()
         self.tokens = load_g2p(G2P)
 
-    def __call__(self, text: str) -> _Utterance | None:
+    def __call__(self, text: str) -> _Utterance:
         tokens, spoken = tuple(self.tokens(text)), self.espeak(text)
         starts = marks(tokens, spoken.phones, len(spoken.wave))
-        if starts is None:
-            return None
         wave = soxr.resample(spoken.wave, self.espeak.rate, RATE, quality="HQ")
-        durations = frames(starts, self.espeak.rate, len(wave))
+        durations = [] if starts is None else frames(starts, self.espeak.rate, len(wave))
         return _Utterance(text, tokens, tuple(durations), wave)
 
 
@@ -146,7 +150,7 @@ def prepare(work: Path, count: int = 2400, seed: int = 0) -> None:
     }
     tokens: set[str] = set()
     for split, said in texts.items():
-        utterances = [u for text in said if (u := read(text)) is not None]
+        utterances = [u for u in map(read, said) if u.durations or split in HELD_OUT_SPLITS]
         tokens |= {token for u in utterances for token in u.tokens}
         _write_split(split, utterances, work)
         print(f"{split}: {len(utterances)} of {len(said)} utterances")
