@@ -275,14 +275,16 @@ def test_a_trained_models_answers_are_counted(
         bundle, options = tmp_path / "bundle", [*options, "--lm", str(lm), "--lm-weight", "0.5"]
     digits.main([str(model), str(bundle), str(test_set), *options])
     data = json.loads((tmp_path / "digits.tiny.json").read_text())
-    assert data["figures"].get("lm_weight") == (0.5 if with_lm else None)
+    (label,) = data["figures"]["settings"]
+    assert data["figures"]["settings"][label].get("lm_weight") == (0.5 if with_lm else None)
     assert data["title"].endswith("language model lm 0.5") == with_lm
-    sides = data["figures"]["beams"]["2"]
+    sides = data["figures"]["searches"][label]
+    assert sides["fp32"]["score_apart"] < 1e-3
     assert set(sides) == {"ESPnet", "fp32", "int8"}
     assert sides["fp32"]["tokens"]["different"] == 0
     assert sum(sides["int8"]["tokens"].values()) == 3
     assert sum(sides["fp32"]["batch_beside_alone"].values()) == 3
-    assert [row[:2] for row in data["table"]["rows"]] == [[2, "ESPnet"], [2, "fp32"], [2, "int8"]]
+    assert [row[:2] for row in data["table"]["rows"]] == [[label, side] for side in sides]
 
 
 def test_an_epochs_time_is_split_and_compared() -> None:
