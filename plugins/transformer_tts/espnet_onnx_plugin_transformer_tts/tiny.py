@@ -75,7 +75,4 @@ def _model(name: str, **conf: Any) -> TinyModel:
     return TinyModel(name, {**TTS, "tts_conf": {**SIZES, **conf}}, task="tts")
 
 
-MODELS = (
-    _model("published", **_PUBLISHED),
-    _model("prenets", reduction_factor=2, positionwise_layer_type="linear"),
-)
+MODELS = (_model("published", **_PUBLISHED),)
