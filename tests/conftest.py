@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,35 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Test processes take files in the order of `_cost`, not those of most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without torch, tests marked `export` are skipped."""
+    """Dear files first; without torch, tests marked `export` are skipped."""
+    items.sort(key=_cost)
     if importlib.util.find_spec("torch"):
         return
     for item in items:
         if item.get_closest_marker("export"):
             item.add_marker(pytest.mark.skip(reason="needs the export extra"))
+
+
+def _cost(item: pytest.Item) -> tuple[bool, bool]:
+    # Near the end only short files are left, or one process would wait for the other.
+    return item.path.name != "test_conformance.py", "plugins" not in item.path.parts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _torchlib_once() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if "torch" in sys.modules:
+            from espnet_onnx.testing.traces import torchlib_once
+
+            stack.enter_context(torchlib_once())
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 from . import bundles, dispatch, graphs
 from .specimen import Specimen
 from .tiny import TinyModel, tiny_models
+from .traces import shared_traces, torchlib_once
 
 __all__ = ["Conformance"]
 
@@ -40,7 +41,8 @@ class Conformance:
         for package in tiny.needs:
             pytest.importorskip(package)
         folder = tmp_path_factory.mktemp(f"{cls.plugin}-{tiny.name}")
-        return Specimen.make(cls.plugin, tiny, folder)
+        with torchlib_once(), shared_traces():
+            return Specimen.make(cls.plugin, tiny, folder)
 
     def test_loads_without_torch(self) -> None:
         """See `dispatch.check_loads_without_torch`."""
