@@ -2,7 +2,7 @@
 
     python recipes/voice/evaluate.py WORK BUNDLE [--asr DIGITS]
 
-Word error rates on held-out digits by a bundle that recognises them (`espnet-onnx demo` has one),
+Word error rates on held-out digits by a bundle that recognises them (recipes/digits),
 and mel-cepstral distortion on held-out sentences, for: eSpeak NG itself, the vocoder given eSpeak's
 features (`resynthesis`), and the whole voice.
 
