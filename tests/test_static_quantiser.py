@@ -114,6 +114,19 @@ def test_a_transposed_convolution_is_a_plain_one(
     np.testing.assert_allclose(got, want, atol=1e-5)
 
 
+def test_rows_of_time_are_taken_too(tmp_path: Path) -> None:
+    body = """r = Reshape(x, rows)
+              y = ConvTranspose<strides=[1, 4], pads=[0, 2, 0, 1], output_padding=[0, 1]>(r, w)"""
+    weights = {"rows": np.array([0, 8, 1, -1]), "w": normal(8, 6, 1, 7)}
+    src = saved(tmp_path / "g.onnx", body, **weights)
+    model = ir.load(src)
+    node = model.graph[-1]
+    assert fits(node)
+    as_convolution(model.graph, node)
+    optimizer.save(optimizer.clean(model), tmp_path / "plain.onnx")
+    np.testing.assert_allclose(run(tmp_path / "plain.onnx"), run(src), atol=1e-5)
+
+
 def test_a_transposed_convolution_of_groups_is_left_alone(tmp_path: Path) -> None:
     src = saved(tmp_path / "g.onnx", "y = ConvTranspose<group=2>(x, w)", w=normal(8, 3, 4))
     (node,) = ir.load(src).graph

@@ -20,14 +20,24 @@ _TO_END = 2**63 - 1
 
 
 def fits(node: ir.Node) -> bool:
-    """Whether `as_convolution` can take a ConvTranspose: of one dimension and one group."""
+    """Whether `as_convolution` can take a ConvTranspose: of one group, over time or rows of it."""
     weight = _constant(node.inputs[1])
-    if weight is None or weight.ndim != 3 or (_has_bias(node) and _bias(node) is None):
+    if weight is None or weight.ndim not in (3, 4) or (_has_bias(node) and _bias(node) is None):
         return False
-    plain = (_get(node, "group", 1), *_get(node, "dilations", [1])) == (1, 1)
+    if weight.ndim == 4 and not _is_row(node, weight):
+        return False
+    plain = _get(node, "group", 1) == 1 and set(_get(node, "dilations", [1])) == {1}
     automatic = _get(node, "auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes
-    after = _get(node, "pads", [0, 0])[1]
-    return plain and not automatic and _get(node, "output_padding", [0])[0] <= after
+    after = _get(node, "pads", [0, 0])[-1]
+    return plain and not automatic and _get(node, "output_padding", [0])[-1] <= after
+
+
+def _is_row(node: ir.Node, weight: Array) -> bool:
+    """Whether an image of height 1 stays as high."""
+    pads = _get(node, "pads", [0] * 4)
+    grows = _get(node, "output_padding", [0, 0])[0]
+    high = (weight.shape[2], _get(node, "strides", [1, 1])[0], pads[0], pads[2], grows)
+    return high == (1, 1, 0, 0, 0)
 
 
 def as_convolution(graph: ir.Graph, node: ir.Node) -> ir.Node:
@@ -41,22 +51,30 @@ def as_convolution(graph: ir.Graph, node: ir.Node) -> ir.Node:
     """
     weight, bias = _constant(node.inputs[1]), _bias(node)
     assert weight is not None
-    channels, taps = weight.shape[1:]
-    stride = int(_get(node, "strides", [1])[0])
+    flat = weight.reshape(*weight.shape[:2], -1)
+    channels, taps = flat.shape[1:]
+    stride = int(_get(node, "strides", [1])[-1])
     each = -(-taps // stride)
+    rows = weight.ndim - 3  # axes before time, of size 1
+    phases = _phases(flat, stride)
     tape = _Tape(graph, node)
-    inputs = [node.inputs[0], tape.constant("weight", _phases(weight, stride))]
+    kernel = tape.constant("weight", phases.reshape(*phases.shape[:2], *[1] * rows, each))
+    inputs = [node.inputs[0], kernel]
     if bias is not None:
         inputs.append(tape.constant("bias", np.tile(bias, stride)))
-    wave = tape.add("Conv", inputs, pads=[each - 1, each - 1], kernel_shape=[each])
-    x = tape.add("Transpose", [wave], perm=[0, 2, 1])  # (B, T + Q - 1, S N)
-    x = tape.add("Reshape", [x, tape.constant("shape", np.array([0, -1, channels]))])
-    before, after = _get(node, "pads", [0, 0])
+    sides = [*[0] * rows, each - 1]
+    wave = tape.add("Conv", inputs, pads=[*sides, *sides], kernel_shape=[*[1] * rows, each])
+    last = [0, *range(2, rows + 3), 1]
+    x = tape.add("Transpose", [wave], perm=last)  # (B, T + Q - 1, S N)
+    shape = np.array([0, *[1] * rows, -1, channels])
+    x = tape.add("Reshape", [x, tape.constant("shape", shape)])
+    pads = _get(node, "pads", [0] * (2 * rows + 2))
+    before, after = pads[rows], pads[-1]
     # Behind the last tap of the last step stand phases that no tap reaches.
-    after += each * stride - taps - _get(node, "output_padding", [0])[0]
-    bounds = (("starts", before), ("ends", -after if after else _TO_END), ("axes", 1))
+    after += each * stride - taps - _get(node, "output_padding", [0])[-1]
+    bounds = (("starts", before), ("ends", -after if after else _TO_END), ("axes", rows + 1))
     x = tape.add("Slice", [x, *(tape.constant(name, np.array([n])) for name, n in bounds)])
-    x = tape.add("Transpose", [x], "back", perm=[0, 2, 1])
+    x = tape.add("Transpose", [x], "back", perm=[0, rows + 2, *range(1, rows + 2)])
     ir.convenience.replace_nodes_and_values(graph, node, [node], [], [node.outputs[0]], [x])
     made = wave.producer()
     assert made is not None

@@ -17,8 +17,8 @@ from espnet_onnx.types import Feed
 
 __all__ = ["Normalise", "filter_bank", "generator_graph", "random_feats"]
 
-# What joins the bands is the output itself.
-INT8 = eo.Quantise(op_types=("Conv", "LeakyRelu", "Add"), exclude=("^join",), calibrate=True)
+# What joins the bands is the output itself. Sums stay in fp32: faster in 8 bits, but 8 dB worse.
+INT8 = eo.Quantise(op_types=("Conv",), exclude=("^join",), calibrate=True)
 
 Speak = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
 

@@ -31,8 +31,8 @@ from .test_generators import STATS, VARIANTS, claimed, component
 
 pytestmark = pytest.mark.export
 
-# Those whose layers no other has.
-CHOSEN = ("hifigan_speaker", "melgan_bands", "style_melgan", "parallel_wavegan")
+# HiFi-GAN speaks below; of the others those whose graphs are traced soonest.
+CHOSEN = ("melgan_bands", "parallel_wavegan")
 TEXTS = ("no tea. is it so", "a tin", "one tone")
 
 
@@ -100,7 +100,7 @@ def test_the_bundle_speaks_with_it(made: tuple[Path, dict[str, Any]]) -> None:
     tts = espnet_onnx.load(bundle, threads=1)
     heard = static_quantiser.heard(bundle, ["tts.vocoder.vocoder"], TEXTS[:1], _manager())
     (feed, *_) = heard["tts.vocoder.vocoder"]
-    lengths = feed["feats_lengths"]
+    lengths = np.full(len(feed["feats"]), feed["feats"].shape[1])
     want, got = (vocoder(feed["feats"], lengths, {}, None) for vocoder in vocoders)
     assert tts.vocoder.hop * lengths[0] == got.shape[1]
     assert not np.array_equal(got, want)
