@@ -14,7 +14,8 @@ from espnet_onnx import Component, Declined, components
 from espnet_onnx.catalog import Catalog
 from espnet_onnx.manager import Manager, Plugin
 from espnet_onnx.resolver import resolve
-from espnet_onnx.testing import tiny_models
+from espnet_onnx.testing import TinyModel, tiny_models
+from espnet_onnx.vocoder_files import VocoderFiles
 
 __all__ = ["counts", "details", "manager"]
 
@@ -111,8 +112,14 @@ def _components() -> Iterable[Component]:
                         yield child
     for name in manager().plugins:
         for tiny in tiny_models(name, manager()):
-            root, _ = components.root(tiny.config, task=tiny.task)
+            root, _ = components.root(tiny.config, task=tiny.task, companions=_vocoder(tiny))
             yield from (claim.component for claim in resolve(root, manager()).walk())
+
+
+def _vocoder(tiny: TinyModel) -> dict[str, Component]:
+    if tiny.vocoder is None:
+        return {}
+    return {"vocoder": VocoderFiles(Path(), tiny.vocoder).component()}
 
 
 def _role(choice: str, roles: set[str]) -> str:

@@ -56,7 +56,7 @@ def synthesize(
         help="Any other setting, such as noise_scale=0.3; a wrong name lists them.",
     ),
     stream: bool = typer.Option(
-        False, "--stream", help="Write sound as soon as it is known, in parts of half a second."
+        False, "--stream", help="Write sound as soon as it is known, part by part."
     ),
     precision: str | None = typer.Option(None, help="fp32 or int8; default is the bundle's first."),
     threads: int | None = typer.Option(None, help="Threads; default is all cores."),

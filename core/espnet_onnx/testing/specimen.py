@@ -19,7 +19,7 @@ from ..graphs import graphs_of
 from ..manager import Manager
 from ..resolver import Claim, resolve
 from ..types import Graph
-from ..vocoder_files import VocoderFiles
+from ..vocoder_files import LiveVocoder, VocoderFiles
 from .snapshot import changes, snapshot
 from .tiny import TinyModel
 
@@ -89,6 +89,7 @@ class Specimen:
         loaded = loader.load_model(source, model.task)
         vocoder = None if model.vocoder is None else source.folder / VOCODER
         companions = Companions.of(extra=source.extra, vocoder=vocoder).load()
+        live_vocoder = companions.vocoder
         before = snapshot(loaded.model)
         live = argparse.Namespace(
             model=loaded.model, train_args=argparse.Namespace(**loaded.config)
@@ -99,7 +100,7 @@ class Specimen:
             task=loaded.task,
             lm=companions.lm or False,
             ngram=companions.ngram,
-            vocoder=companions.vocoder,
+            vocoder=live_vocoder if isinstance(live_vocoder, LiveVocoder) else None,
             precision=("fp32", "int8"),
             keep_slower=True,
             threads=1,
