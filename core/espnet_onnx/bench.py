@@ -113,7 +113,11 @@ class Worker:
             if pipe:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        self._process.wait(timeout=60)
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:  # on a busy machine; it has said all that it had to
+            self._process.kill()
+            self._process.wait()
 
 
 @contextmanager
