@@ -60,5 +60,4 @@ def _model(name: str, **conf: Any) -> TinyModel:
 
 MODELS = (
     _model("location", reduction_factor=2, spk_embed_dim=6, spk_embed_integration_type="add"),
-    _model("forward_ta", atype="forward_ta", spks=3, langs=2, spk_embed_dim=6, **STYLE),
 )
