@@ -20,7 +20,9 @@ MOVES = {
     "Reshape": (0,),
     "ScatterElements": (0, 2),
     "Slice": (0,),
+    "Squeeze": (0,),
     "Transpose": (0,),
+    "Unsqueeze": (0,),
 }
 
 

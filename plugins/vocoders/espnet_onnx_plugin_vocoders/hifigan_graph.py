@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .ends_graph import WHOLE
-from .plain_graph import Join, flat
+from .plain_graph import Join, flat, plain
 
 __all__ = ["ConditionedHiFiGAN", "HiFiGAN"]
 
@@ -70,11 +70,12 @@ class _Stage(nn.Module):
     def __init__(self, upsample: Any, blocks: Any) -> None:
         super().__init__()
         self.act, live = upsample
-        self.upsample = flat(live)
+        self.upsample = plain(live)
         self.blocks = nn.ModuleList(map(_Residual, blocks))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.upsample(self.act(x))
+        # A transposed convolution has no blocked kernel, and one over steps becomes int8.
+        x = self.upsample(self.act(x).squeeze(2)).unsqueeze(2)
         first, *rest = [block(x) for block in self.blocks]
         for other in rest:
             first = first + other

@@ -37,21 +37,18 @@ def plain(live: Any) -> Any:
     return new.eval()
 
 
-def flat(live: Any) -> Any:
+def flat(live: Any) -> nn.Conv2d:
     """A convolution over steps as it computes now, over (B, C, 1, T): an image of height 1."""
     old = plain(live)
-    kind = nn.ConvTranspose2d if isinstance(old, nn.ConvTranspose1d) else nn.Conv2d
-    options = {name: (1, getattr(old, name)[0]) for name in ("kernel_size", "stride", "dilation")}
-    options["padding"] = (0, old.padding[0])
-    if kind is nn.ConvTranspose2d:
-        options["output_padding"] = (0, old.output_padding[0])
     new = nn.utils.skip_init(
-        kind,
+        nn.Conv2d,
         old.in_channels,
         old.out_channels,
-        bias=old.bias is not None,
+        (1, old.kernel_size[0]),
+        padding=(0, old.padding[0]),
+        dilation=(1, old.dilation[0]),
         groups=old.groups,
-        **options,
+        bias=old.bias is not None,
     )
     new.weight = nn.Parameter(old.weight[:, :, None], requires_grad=False)
     new.bias = old.bias
