@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -18,6 +19,8 @@ __all__ = ["fit_blank"]
 SCALE = 8.0
 # By how much the blank is better than the best token, or worse where a token is due.
 MARGIN = 5.0
+# How many tokens beside the greedy one are looked at in every frame, and how much less they weigh.
+BESIDE, ON_PATH = 4, 10.0
 
 
 @torch.no_grad()
@@ -25,7 +28,8 @@ def fit_blank(model: Any, recordings: Sequence[Array], every: int = 6) -> float:
     """Sharpen the joint network's output, and fit the row of its blank by least squares.
 
     The row is fitted to what the joint network hears of every frame of the recordings, along the
-    tokens that greedy search then says. Other rows stay random.
+    tokens that greedy search then says, and beside them, so that a beam search ends as well: behind
+    the token that is due, and behind others, there is a blank. Other rows stay random.
 
     Args:
         model: a live `ESPnetASRModel` with a joint network; changed in place.
@@ -33,33 +37,51 @@ def fit_blank(model: Any, recordings: Sequence[Array], every: int = 6) -> float:
         every: a token is said in every frame of this number.
 
     Returns:
-        The largest error of the fit, which must stay below the margin.
+        The largest error along the greedy tokens, which must stay below `MARGIN`.
     """
+    model.joint_network.lin_out.weight.mul_(SCALE)
+    pairs = [pair for samples in recordings for pair in _pairs(model, samples, every)]
+    rows = torch.stack([torch.cat([pair.row, pair.row.new_ones(1)]) for pair in pairs]).double()
+    wanted = torch.tensor([pair.wanted for pair in pairs], dtype=torch.double)
+    weights = torch.tensor([ON_PATH if pair.greedy else 1.0 for pair in pairs]).double()
+    system = rows * weights[:, None], (wanted * weights)[:, None]
+    found = torch.linalg.lstsq(*system, driver="gelsd").solution[:, 0]
     output = model.joint_network.lin_out
-    output.weight.mul_(SCALE)
-    rows = [pair for samples in recordings for pair in _heard(model, samples, every)]
-    heard = torch.stack([torch.cat([row, row.new_ones(1)]) for row, _ in rows]).double()
-    wanted = torch.tensor([value for _, value in rows], dtype=torch.double)
-    found = torch.linalg.lstsq(heard, wanted[:, None], driver="gelsd").solution[:, 0]
     output.weight[0] = found[:-1].float()
     output.bias[0] = found[-1].float()
-    return float((heard @ found - wanted).abs().max())
+    return float((rows @ found - wanted).abs()[weights > 1].max())
 
 
-def _heard(model: Any, samples: Array, every: int) -> Iterator[tuple[Tensor, float]]:
-    """(J,) of each frame, and what the blank's output should be there."""
+@attrs.frozen
+class _Pair:
+    """(J,) of a frame and a prefix, and what the blank's output should be there."""
+
+    row: Tensor
+    wanted: float
+    greedy: bool
+
+
+def _pairs(model: Any, samples: Array, every: int) -> Iterator[_Pair]:
     decoder, joint = model.decoder, model.joint_network
     speech = torch.from_numpy(samples)[None]
     (frames,), _ = model.encode(speech, torch.tensor([len(samples)]))
-    out, state = _read(decoder, decoder.blank_id, decoder.init_state(1))
-    for t, frame in enumerate(frames):
+
+    def pair(frame: Tensor, out: Tensor, above: float, greedy: bool) -> tuple[_Pair, Tensor]:
         row = joint.joint_activation(joint.lin_enc(frame) + joint.lin_dec(out))
         scores = joint.lin_out(row)[1:]
-        token = int(scores.argmax()) + 1
+        return _Pair(row, float(scores.max()) + above, greedy), scores
+
+    out, state = _read(decoder, decoder.blank_id, decoder.init_state(1))
+    for t, frame in enumerate(frames):
         due = t % every == every - 1
-        yield row, float(scores.max()) + (-MARGIN if due else MARGIN)
+        found, scores = pair(frame, out, -MARGIN if due else MARGIN, greedy=True)
+        yield found
+        tokens = [int(token) + 1 for token in scores.topk(BESIDE).indices]
+        beside = [_read(decoder, token, state) for token in tokens]
+        for other, _ in beside:
+            yield pair(frame, other, MARGIN, greedy=False)[0]
         if due:
-            out, state = _read(decoder, token, state)
+            out, state = beside[0]
 
 
 def _read(decoder: Any, token: int, state: Any) -> tuple[Tensor, Any]:

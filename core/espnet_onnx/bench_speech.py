@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def bench_speech(
     result |= {"warm_up": warm_up, "sample_rate": sample_rate}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = Path(folder) / "voice.npz"
-        np.savez(path, **{name: np.asarray(value) for name, value in voice.items()})
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in voice.items()}
+        np.savez(path, **arrays)
         sides = [attrs.evolve(side, voice=str(path)) for side in sides]
         if memory:
             first = next(iter(utterances.values())).line
@@ -106,7 +108,7 @@ def bench_speech(
             name: {
                 "settings": dict(utterance.settings),
                 "sides": _Race(workers, utterance.line, sample_rate)(
-                    rounds, warm_up, lambda step, name=name: progress(f"{name[:40]}: {step}")
+                    rounds, warm_up, partial(_tell, progress, name[:40])
                 ),
             }
             for name, utterance in utterances.items()
@@ -178,6 +180,10 @@ class _Race:
         return float(answer["seconds"] * self.sample_rate / max(answer["samples"], 1))
 
 
-def _ratio(slow: Any, fast: Any) -> float:
+def _tell(progress: Callable[[str], None], name: str, step: str) -> None:
+    progress(f"{name}: {step}")
+
+
+def _ratio(slow: Iterable[float], fast: Iterable[float]) -> float:
     """Median over the rounds."""
     return round(statistics.median(a / b for a, b in zip(slow, fast, strict=True)), 3)

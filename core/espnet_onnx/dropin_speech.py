@@ -80,6 +80,6 @@ class Text2Speech:
         voice |= {"speech": feats if speech is None else speech, "durations": durations}
         given = {k: v for k, v in (decode_conf or {}).items() if k != "use_teacher_forcing"}
         said = self._tts(text, longest=None, **voice, **given)
-        durations = {} if said.durations is None else {"duration": said.durations}
+        told = {} if said.durations is None else {"duration": said.durations}
         arrays = {name: np.asarray(value) for name, value in said.details.items()}
-        return {**durations, **arrays, "wav": said.wave}
+        return {**told, **arrays, "wav": said.wave}

@@ -151,8 +151,8 @@ def verify(
         espnet = Features(claim.component)
         return Verified(graphs, features=list(ours.features(extractors, espnet, inputs)))
     if speaks:
-        espnet = Speaker.beside(loaded, companions)
-        said = ours.speech(espnet, inputs, voice or {}, seed, decoding)
+        speaker = Speaker.beside(loaded, companions)
+        said = ours.speech(speaker, inputs, voice or {}, seed, decoding)
         return Verified(graphs, speech=list(said))
     settings = {**ours.manifest.decoding, **decoding}
     recogniser = Recogniser(loaded, **companions.inference, **settings)

@@ -18,7 +18,10 @@ from .output import Json, print_json, steps, table
 __all__ = ["register"]
 
 # By shipped model, as its own published figures were taken.
-DECODING = {"conformer": {"beam_size": 10, "ctc_weight": 0.3}, "transducer": {"beam_size": 5}}
+DECODING: dict[str, dict[str, Any]] = {
+    "conformer": {"beam_size": 10, "ctc_weight": 0.3},
+    "transducer": {"beam_size": 5},
+}
 
 
 def register(app: typer.Typer) -> None:

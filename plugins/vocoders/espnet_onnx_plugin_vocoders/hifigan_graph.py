@@ -79,7 +79,8 @@ class _Stage(nn.Module):
         first, *rest = [block(x) for block in self.blocks]
         for other in rest:
             first = first + other
-        return first / len(self.blocks)
+        mean: Tensor = first / len(self.blocks)
+        return mean
 
 
 class _Residual(nn.Module):

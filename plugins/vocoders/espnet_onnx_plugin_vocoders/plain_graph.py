@@ -52,7 +52,8 @@ def flat(live: Any) -> nn.Conv2d:
     )
     new.weight = nn.Parameter(old.weight[:, :, None], requires_grad=False)
     new.bias = old.bias
-    return new.eval()
+    new.eval()
+    return new
 
 
 _KINDS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d)

@@ -70,7 +70,8 @@ class Generator:
         """(T, D) -> (T * hop,)."""
         if "feats_lengths" in self.session.inputs:
             lengths = np.array([len(feats)], np.int64)
-            return self.session(feats=feats[None], feats_lengths=lengths, **feed)[0][0]
+            wave: Array = self.session(feats=feats[None], feats_lengths=lengths, **feed)[0][0]
+            return wave
         begins, size = _windows(len(feats), self.context or 0)
         seams = [0, *((begins[:-1] + begins[1:] + size) // 2), len(feats)]
         wave = np.empty(len(feats) * self.hop, np.float32)
