@@ -23,7 +23,7 @@ def plain(live: Any) -> Any:
     kind: Any = next(k for k in _KINDS if isinstance(live, k))
     if kind is nn.ConvTranspose1d:
         options["output_padding"] = live.output_padding
-    new = nn.utils.skip_init(
+    new: nn.Conv2d = nn.utils.skip_init(
         kind,
         live.in_channels,
         live.out_channels,
@@ -40,7 +40,7 @@ def plain(live: Any) -> Any:
 def flat(live: Any) -> nn.Conv2d:
     """A convolution over steps as it computes now, over (B, C, 1, T): an image of height 1."""
     old = plain(live)
-    new = nn.utils.skip_init(
+    new: nn.Conv2d = nn.utils.skip_init(
         nn.Conv2d,
         old.in_channels,
         old.out_channels,
