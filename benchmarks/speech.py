@@ -90,6 +90,9 @@ def _arguments(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--vocoder", help="as for export; default is the model's or Griffin-Lim")
     parser.add_argument("--task", help="as for export")
     parser.add_argument("--set", action="append", default=[], help="NAME=NUMBER of the model")
+    parser.add_argument(
+        "--static-int8", action="store_true", help="int8 of the vocoder, too, where it is exported"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds before them")
     parser.add_argument("--fp32-faster", type=float, help="fail below so many times ESPnet")
@@ -108,6 +111,7 @@ def _ensure_bundle(args: Any) -> None:
             precision=("fp32", "int8"),
             vocoder=args.vocoder,
             keep_slower=True,
+            static_int8=args.static_int8,
             threads=args.threads,
             progress=lambda step: print("export:", step, flush=True),
         )
