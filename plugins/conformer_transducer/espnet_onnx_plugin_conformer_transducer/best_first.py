@@ -18,14 +18,13 @@ from .scores import Ask, Search
 __all__ = ["best_first"]
 
 
-def best_first(lattice: Lattice) -> Search[list[Path]]:
+def best_first(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     """`BeamSearchTransducer.default_beam_search` (Graves 2012, algorithm 1).
 
     What is asked for together are the hypotheses that may be expanded in this frame, not only the
     one that is next: the networks cost nearly the same for several.
     """
-    kept = [Path(0, 0.0)]
-    for frame in range(lattice.length):
+    for frame in lattice.frames:
         waiting, kept = kept, []
         rows: dict[int, Array] = {}
         while True:
@@ -43,7 +42,7 @@ def best_first(lattice: Lattice) -> Search[list[Path]]:
             if len(done) >= min(lattice.beam, len(row)):
                 kept = done
                 break
-    return lattice.result(kept)
+    return kept
 
 
 def _likely(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TypeVar
 
-import attrs
 import numpy as np
 
 from espnet_onnx.types import Array
@@ -16,16 +14,14 @@ from .scores import Ask, Search
 
 __all__ = ["adaptive_expansion", "step_constrained"]
 
-P = TypeVar("P", bound=Path)
 # Rows of one frame by prefix, asked for as they are needed.
 Rows = Generator[Ask, Array, dict[int, Array]]
 
 
-def step_constrained(lattice: Lattice) -> Search[list[Path]]:
+def step_constrained(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     """`BeamSearchTransducer.nsc_beam_search` (Boyer et al. 2021)."""
-    kept = [Path(0, 0.0)]
     steps = lattice.settings.nstep
-    for frame in range(lattice.length):
+    for frame in lattice.frames:
         paths, known = yield from _with_prefixes(lattice, kept, frame)
         silent: list[Path] = []
         said: list[Path] = []
@@ -45,36 +41,24 @@ def step_constrained(lattice: Lattice) -> Search[list[Path]]:
             for path in said:
                 path.score += float(known[path.prefix][0])
         kept = ranked([*silent, *said], _score, lattice.beam)
-    return lattice.result(kept)
+    return kept
 
 
-@attrs.define(eq=False)
-class _Heard(Path):
-    """A path of which the language model has not read all.
+def adaptive_expansion(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
+    """`BeamSearchTransducer.modified_adaptive_expansion_search` (Kim et al. 2020).
 
-    What ESPnet's search says last in a frame is scored by the model but not kept in its state (it
-    sets `lm_states`, which nobody reads), so the model forgets it.
-
-    Attributes:
-        read: the prefix that the model has read.
-        asked: the prefix behind which it scores the next token.
+    A language model has not read all of a path. What ESPnet's search says last in a frame is scored
+    by the model but not kept in its state (it sets `lm_states`, which nobody reads), so the model
+    forgets it.
     """
-
-    read: int = 0
-    asked: int = 0
-
-
-def adaptive_expansion(lattice: Lattice) -> Search[list[Path]]:
-    """`BeamSearchTransducer.modified_adaptive_expansion_search` (Kim et al. 2020)."""
-    kept = [_Heard(0, 0.0)]
     steps = max(2, lattice.settings.nstep)
-    for frame in range(lattice.length):
+    for frame in lattice.frames:
         paths, known = yield from _with_prefixes(lattice, kept, frame)
         there = {path.prefix for path in paths}
-        silent: list[_Heard] = []
+        silent: list[Path] = []
         for step in range(steps):
             yield from _ask(paths, frame, known)
-            said: list[_Heard] = []
+            said: list[Path] = []
             for path in paths:
                 quiet, new = _adaptive(lattice, path, known[path.prefix], frame)
                 silent += quiet
@@ -91,7 +75,7 @@ def adaptive_expansion(lattice: Lattice) -> Search[list[Path]]:
             for path in said:
                 path.score += float(known[path.prefix][0])
             kept = ranked([*silent, *said], _score, lattice.beam)
-    return lattice.result(kept)
+    return kept
 
 
 def _score(path: Path) -> float:
@@ -99,8 +83,8 @@ def _score(path: Path) -> float:
 
 
 def _adaptive(
-    lattice: Lattice, path: _Heard, row: Array, frame: int
-) -> tuple[list[_Heard], list[_Heard]]:
+    lattice: Lattice, path: Path, row: Array, frame: int
+) -> tuple[list[Path], list[Path]]:
     """`select_k_expansions`: the path after a blank, and with tokens, that are good enough."""
     count = lattice.beam + lattice.settings.expansion_beta
     top = np.argpartition(-row, count - 1)[:count]
@@ -111,13 +95,14 @@ def _adaptive(
             break
         score = path.score + float(row[k])
         if k == 0:
-            silent.append(_Heard(path.prefix, score, path.frames, path.read, path.asked))
+            silent.append(Path(path.prefix, score, path.frames, path.read, path.asked))
             continue
+        asked = 0
         if lattice.fusion is not None:
             score += lattice.settings.lm_weight * float(lattice.fusion(path.asked)[k])
+            asked = lattice.fusion.prefixes.extended(path.read, k)
         prefix = lattice.prefixes.extended(path.prefix, k)
-        asked = lattice.prefixes.extended(path.read, k)
-        said.append(_Heard(prefix, score, (*path.frames, frame), path.read, asked))
+        said.append(Path(prefix, score, (frame, path.frames), path.read, asked))
     return silent, said
 
 
@@ -131,8 +116,8 @@ def _ask(paths: Sequence[Path], frame: int, known: dict[int, Array]) -> Rows:
 
 
 def _with_prefixes(
-    lattice: Lattice, kept: Sequence[P], frame: int
-) -> Generator[Ask, Array, tuple[list[P], dict[int, Array]]]:
+    lattice: Lattice, kept: Sequence[Path], frame: int
+) -> Generator[Ask, Array, tuple[list[Path], dict[int, Array]]]:
     """`BeamSearchTransducer.prefix_search` (Graves 2012): what shorter hypotheses may become.
 
     Returns the paths, longest first, with the probability that a shorter one becomes each of them

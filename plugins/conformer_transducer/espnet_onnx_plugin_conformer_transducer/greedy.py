@@ -16,11 +16,12 @@ _FEWEST, _MOST = 4, 32
 _TOKENS_A_FRAME = 4
 
 
-def greedy(lattice: Lattice) -> Search[list[Path]]:
+def greedy(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     """`BeamSearchTransducer.greedy_search`: at most one token a frame, blanks cost nothing."""
-    path, frame, ahead = Path(0, 0.0), 0, _FEWEST
-    while frame < lattice.length:
-        end = min(frame + ahead, lattice.length)
+    (path,) = kept
+    frame, ahead = lattice.frames.start, _FEWEST
+    while frame < lattice.frames.stop:
+        end = min(frame + ahead, lattice.frames.stop)
         log_probs = yield Ask(range(frame, end), [path.prefix] * (end - frame))
         best = log_probs.argmax(-1)
         said = np.flatnonzero(best)
@@ -30,7 +31,7 @@ def greedy(lattice: Lattice) -> Search[list[Path]]:
         first = int(said[0])
         token, score = int(best[first]), path.score + float(log_probs[first, best[first]])
         prefix = lattice.prefixes.extended(path.prefix, token)
-        path = Path(prefix, score, (*path.frames, frame + first))
+        path = Path(prefix, score, (frame + first, path.frames))
         frame, ahead = frame + first + 1, _FEWEST
     return [path]
 
@@ -39,8 +40,8 @@ def multi_blank_greedy(lattice: Lattice) -> Search[list[Path]]:
     """`BeamSearchTransducer.multi_blank_greedy_search` (Xu et al. 2022): a blank lasts long."""
     first, durations = lattice.blanks
     path, frame, said = Path(0, 0.0), 0, 0
-    while frame < lattice.length:
-        end = min(frame + _FEWEST, lattice.length)
+    while frame < lattice.frames.stop:
+        end = min(frame + _FEWEST, lattice.frames.stop)
         start = frame
         log_probs = yield Ask(range(start, end), [path.prefix] * (end - start))
         while frame < end:
@@ -52,7 +53,7 @@ def multi_blank_greedy(lattice: Lattice) -> Search[list[Path]]:
                 frame, said = frame + durations[token - first], 0
                 continue
             prefix = lattice.prefixes.extended(path.prefix, token)
-            path, said = Path(prefix, score, (*path.frames, frame)), said + 1
+            path, said = Path(prefix, score, (frame, path.frames)), said + 1
             if said == _TOKENS_A_FRAME:
                 frame, said = frame + 1, 0
             break

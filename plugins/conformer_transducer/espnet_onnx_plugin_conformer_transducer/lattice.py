@@ -1,4 +1,4 @@
-"""What a search works with: one utterance, the tree of prefixes, the settings, a language model."""
+"""What a search works with: some frames, the tree of prefixes, the settings, a language model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Lattice"]
 
 @attrs.frozen
 class Lattice:
-    """One utterance of so many frames, and what its search needs to know.
+    """Frames of an utterance, all or the next of a stream, and what its search needs to know.
 
     Attributes:
-        length: frames.
+        frames: their numbers in the utterance.
         fusion: the language model's scores; None without one.
         blanks: (first blank, frames of each blank), of a model with several.
     """
 
-    length: int
+    frames: range
     prefixes: Prefixes
     settings: TransducerDecoding
     fusion: Fusion | None = None
@@ -59,7 +59,7 @@ class Lattice:
         if self.fusion is not None:
             score += self.settings.lm_weight * float(self.fusion(path.prefix)[token])
         prefix = self.prefixes.extended(path.prefix, token)
-        return Path(prefix, score, (*path.frames, frame))
+        return Path(prefix, score, (frame, path.frames))
 
     def expanded(self, path: Path, row: Array, frame: int) -> list[Path]:
         """The path with each of the best tokens, as many as the beam has places."""

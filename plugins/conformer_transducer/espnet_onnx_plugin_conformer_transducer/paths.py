@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeAlias
 
 import attrs
 import numpy as np
 
 from espnet_onnx.types import Array
 
-__all__ = ["Path", "best_tokens", "ranked"]
+__all__ = ["Moments", "Path", "best_tokens", "moments", "ranked"]
+
+# (frame of the last token, those before it): as hypotheses branch, they share what came before.
+Moments: TypeAlias = "tuple[int, Moments] | None"
 
 
 # Two are never equal: a search may hold one prefix twice.
@@ -21,18 +24,29 @@ class Path:
     Attributes:
         prefix: its number in `Prefixes`.
         score: log probability, the language model's part included.
-        frames: in which frame each token was said.
+        frames: in which frame each token was said, see `moments`.
+        read: number in `Fusion.prefixes` of what a language model has read, and
+        asked: of what it scores the next token behind, where neither is `prefix`: in
+            `expanding.adaptive_expansion`.
     """
 
     prefix: int
     score: float
-    frames: tuple[int, ...] = ()
+    frames: Moments = None
+    read: int = 0
+    asked: int = 0
 
 
-P = TypeVar("P", bound=Path)
+def moments(path: Path) -> tuple[int, ...]:
+    """In which frame each token was said, in their order."""
+    found, rest = [], path.frames
+    while rest is not None:
+        frame, rest = rest
+        found.append(frame)
+    return tuple(reversed(found))
 
 
-def ranked(paths: Iterable[P], rank: Callable[[P], float], count: int) -> list[P]:
+def ranked(paths: Iterable[Path], rank: Callable[[Path], float], count: int) -> list[Path]:
     """The `count` best, best first; equals stay in their order."""
     return sorted(paths, key=rank, reverse=True)[:count]
 

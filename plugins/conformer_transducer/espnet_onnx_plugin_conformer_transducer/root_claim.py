@@ -41,6 +41,12 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined | None:
     if reason is not None:
         return eo.Declined(reason)
     given = given_to_children(component)
+    tokens = _tokens(component)
+    if tokens is not None:
+        given |= {"token_list": tokens, "vocab_size": len(tokens)}
+    if component.type == "st":
+        # ESPnet's st model conditions no encoder on CTC.
+        given["ctc"] = None
     children = stages(component, STAGES, given) | _prediction(component, given)
     return eo.Part(
         KIND, children | companions(component), _config(component), tokenizer_files(component)
@@ -48,14 +54,21 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined | None:
 
 
 def _why_not(component: eo.Component) -> str | None:
-    if component.conf.get("encoder") is None:
+    conf = component.conf
+    if conf.get("encoder") is None:
         return "encoder null decodes the features as they are, which no recogniser here does"
-    return no_tokenizer(component.conf)
+    if conf.get("md_encoder") is not None or conf.get("hier_encoder") is not None:
+        return "a second encoder before a transducer, which no recogniser here runs"
+    tokens = token_list(component)
+    if _durations(component) and tokens and _blank(component) not in tokens:
+        return f"several blanks, and the tokens have no {_blank(component)}"
+    return no_tokenizer(conf)
 
 
 def _prediction(component: eo.Component, given: dict[str, Any]) -> dict[str, eo.Component]:
     """The prediction network, which is given the joint network: both run in one graph."""
-    given = {**given, "joint": live(component, "joint_network")}
+    joint = live(component, "joint_network") or live(component, "st_joint_network")
+    given = {**given, "joint": joint}
     made = child(
         component,
         "decoder",
@@ -68,15 +81,29 @@ def _prediction(component: eo.Component, given: dict[str, Any]) -> dict[str, eo.
 
 def _config(component: eo.Component) -> dict[str, Any]:
     config = recognition_config(component)
-    durations = _durations(component)
-    tokens = token_list(component)
+    durations, tokens = _durations(component), _tokens(component)
     if tokens is not None:
-        conf = component.conf.get("model_conf") or {}
         # ESPnet's searches begin with, and look for, token 0; with several blanks the last of them.
-        symbol = conf.get("sym_blank", "<blank>") if durations else tokens[0]
-        config |= {"blank": tokens.index(symbol), "durations": durations}
+        blank = tokens.index(_blank(component)) if durations else 0
+        config |= {"token_list": tokens, "blank": blank, "durations": durations}
     config["decoding"] = attrs.asdict(TransducerDecoding(search="mbg" if durations else "default"))
     return config
+
+
+def _tokens(component: eo.Component) -> list[str] | None:
+    """`ASRTask.build_model` puts big blanks before the blank, where the config has none yet."""
+    tokens = token_list(component)
+    if tokens is None or not _durations(component):
+        return tokens
+    place = tokens.index(_blank(component))
+    for frames in _durations(component):
+        if f"<blank{frames}>" not in tokens:
+            tokens.insert(place, f"<blank{frames}>")
+    return tokens
+
+
+def _blank(component: eo.Component) -> str:
+    return str((component.conf.get("model_conf") or {}).get("sym_blank", "<blank>"))
 
 
 def _durations(component: eo.Component) -> list[int]:

@@ -6,11 +6,12 @@ Shapes: B utterances, T frames, J joint width, V tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 
 from espnet_onnx.errors import InputError
-from espnet_onnx.parts.hypothesis import Hypothesis
+from espnet_onnx.parts.streaming_settings import Streaming
 from espnet_onnx.parts.transcript import Transcript
 from espnet_onnx.roles import Encoded, Prediction, Scorer
 
@@ -23,17 +24,18 @@ from .paths import Path
 from .prefixes import Prefixes
 from .scores import Scores, Search, answer
 from .settings import TransducerDecoding
+from .stream import GoingOn, TransducerStream, hypothesis
 from .synchronous import align_length_synchronous, time_synchronous
 
 __all__ = ["TransducerSearch"]
 
-_SEARCHES: dict[str, Callable[[Lattice], Search[list[Path]]]] = {
+_GOING_ON: dict[str, GoingOn] = {
     "default": best_first,
     "tsd": time_synchronous,
-    "alsd": align_length_synchronous,
     "nsc": step_constrained,
     "maes": adaptive_expansion,
 }
+_SEARCHES = ("default", "tsd", "alsd", "nsc", "maes")
 
 
 @attrs.define
@@ -69,7 +71,7 @@ class TransducerSearch:
         Raises:
             InputError: names those that do.
         """
-        fit = ["mbg"] if self.durations else list(_SEARCHES)
+        fit = ("mbg",) if self.durations else _SEARCHES
         if settings.search not in fit:
             kind = "several blanks" if self.durations else "one blank"
             raise InputError(
@@ -88,17 +90,15 @@ class TransducerSearch:
         frames = self.prediction.project(encoded.out)
         prefixes = Prefixes(self.blank)
         scores = Scores(self.prediction, frames.reshape(-1, frames.shape[-1]), prefixes)
-        search, fusion = self._search(settings), self._fusion(settings, prefixes)
-        blanks = self.blank - len(self.durations), (*reversed(self.durations), 1)
+        search, lattice = self._search(settings), self._lattice(settings, prefixes)
         searches = [
-            search(Lattice(int(length), prefixes, settings, fusion, blanks))
-            for length in encoded.lengths
+            search(attrs.evolve(lattice, frames=range(length))) for length in encoded.lengths
         ]
         starts = [b * frames.shape[1] for b in range(len(frames))]
         found = answer(searches, starts, scores)
         return [
             Transcript(
-                [_hypothesis(path, prefixes) for path in paths[: settings.nbest]],
+                [hypothesis(path, prefixes) for path in paths[: settings.nbest]],
                 None,
                 self.blank,
                 frames=int(length),
@@ -106,19 +106,50 @@ class TransducerSearch:
             for paths, length in zip(found, encoded.lengths, strict=True)
         ]
 
+    def stream(self, settings: TransducerDecoding, streaming: Streaming) -> TransducerStream:
+        """Begin to decode encoder output that comes in.
+
+        Raises:
+            InputError: the search, or an option, is none for streams.
+        """
+        search = self._going_on(settings)
+        if search is None:
+            if self.durations:
+                raise InputError("a model with several blanks needs whole recordings")
+            raise InputError(
+                f"search={settings.search} needs whole recordings: give {', '.join(_GOING_ON)} or "
+                "beam_size=1 for a stream"
+            )
+        lattice = self._lattice(settings, Prefixes(self.blank))
+        return TransducerStream(self.prediction, search, lattice, streaming)
+
     def _search(self, settings: TransducerDecoding) -> Callable[[Lattice], Search[list[Path]]]:
+        going_on = self._going_on(settings)
+        if going_on is not None:
+            return partial(_whole, going_on)
+        return multi_blank_greedy if self.durations else align_length_synchronous
+
+    def _going_on(self, settings: TransducerDecoding) -> GoingOn | None:
+        """The search, if it goes from frame to frame."""
         if self.durations:
-            return multi_blank_greedy
-        return greedy if settings.beam_size == 1 else _SEARCHES[settings.search]
+            return None
+        return greedy if settings.beam_size == 1 else _GOING_ON.get(settings.search)
+
+    def _lattice(self, settings: TransducerDecoding, prefixes: Prefixes) -> Lattice:
+        """One without frames."""
+        blanks = self.blank - len(self.durations), (*reversed(self.durations), 1)
+        return Lattice(range(0), prefixes, settings, self._fusion(settings, prefixes), blanks)
 
     def _fusion(self, settings: TransducerDecoding, prefixes: Prefixes) -> Fusion | None:
         if self.lm is None or settings.lm_weight == 0 or settings.beam_size == 1:
             return None
         # As in ESPnet: only the default search shows the model <sos>, the others the blank.
         start = self.vocab_size - 1 if settings.search == "default" else self.blank
-        return Fusion(self.lm, prefixes, start)
+        # There the model does not read all that a path says.
+        heard = Prefixes(self.blank) if settings.search == "maes" else prefixes
+        return Fusion(self.lm, heard, start)
 
 
-def _hypothesis(path: Path, prefixes: Prefixes) -> Hypothesis:
-    scores = {"transducer": path.score}
-    return Hypothesis(prefixes.tokens(path.prefix), path.score, scores, path.frames)
+def _whole(going_on: GoingOn, lattice: Lattice) -> Search[list[Path]]:
+    """A search of all frames, from the first on."""
+    return lattice.result((yield from going_on(lattice, [Path(0, 0.0)])))

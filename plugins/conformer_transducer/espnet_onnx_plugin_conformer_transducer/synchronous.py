@@ -11,12 +11,11 @@ from .scores import Ask, Search
 __all__ = ["align_length_synchronous", "time_synchronous"]
 
 
-def time_synchronous(lattice: Lattice) -> Search[list[Path]]:
+def time_synchronous(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     """`BeamSearchTransducer.time_sync_decoding`: so many tokens may be said in every frame."""
-    beam = [Path(0, 0.0)]
-    for frame in range(lattice.length):
+    for frame in lattice.frames:
         silent: dict[int, Path] = {}
-        saying = beam
+        saying = kept
         for step in range(lattice.settings.max_sym_exp):
             rows = yield Ask([frame] * len(saying), [path.prefix for path in saying])
             for path, row in zip(saying, rows, strict=True):
@@ -29,18 +28,20 @@ def time_synchronous(lattice: Lattice) -> Search[list[Path]]:
                 for new in lattice.expanded(path, row, frame)
             ]
             saying = ranked(longer, lattice.during, lattice.beam)
-        beam = ranked(silent.values(), lattice.during, lattice.beam)
-    return lattice.result(beam)
+        kept = ranked(silent.values(), lattice.during, lattice.beam)
+    return kept
 
 
 def align_length_synchronous(lattice: Lattice) -> Search[list[Path]]:
     """`BeamSearchTransducer.align_length_sync_decoding`.
 
     At every step each hypothesis is in a frame of its own: tokens and blanks add up to the step.
+    So it needs all frames of an utterance at once, and returns its results sorted.
     """
-    last = lattice.length - 1
+    length = len(lattice.frames)
+    last = length - 1
     beam, ended = [Path(0, 0.0)], []
-    for step in range(lattice.length + min(lattice.settings.u_max, last)):
+    for step in range(length + min(lattice.settings.u_max, last)):
         running = [(step - lattice.prefixes.length[path.prefix], path) for path in beam]
         running = [(frame, path) for frame, path in running if frame <= last]
         if not running:

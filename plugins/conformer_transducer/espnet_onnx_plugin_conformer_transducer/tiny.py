@@ -28,4 +28,18 @@ _CONFIG = {
     "joint_net_conf": {"joint_space_size": 48},
 }
 
-MODELS = (TinyModel("lstm", _CONFIG),)
+_TRANSLATION = {
+    **{key: value for key, value in _CONFIG.items() if key not in ("model", "joint_net_conf")},
+    "src_token_list": ["<blank>", "<unk>", *"qrstuv", "<space>", "<sos/eos>"],
+    "src_token_type": "char",
+    "model_conf": {"asr_weight": 0.3, "mt_weight": 0.0, "mtlalpha": 1.0, "st_mtlalpha": 0.0},
+    "decoder_conf": {"rnn_type": "gru", "num_layers": 1, "hidden_size": 96},
+    "st_joint_net_conf": {"joint_space_size": 48},
+}
+_BIG_BLANKS = {"ctc_weight": 0.0, "transducer_multi_blank_durations": [2, 3]}
+
+MODELS = (
+    TinyModel("lstm", _CONFIG),
+    TinyModel("translation", _TRANSLATION, task="st"),
+    TinyModel("multi_blank", {**_CONFIG, "model_conf": _BIG_BLANKS}),
+)
