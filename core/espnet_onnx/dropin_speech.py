@@ -14,6 +14,8 @@ from .types import Array
 
 __all__ = ["Text2Speech"]
 
+_FORCED = "use_teacher_forcing"
+
 
 class Text2Speech:
     """espnet_onnx 0.2.1's `Text2Speech`: `Text2Speech(tag_name)(text)["wav"]` is the waveform.
@@ -68,8 +70,10 @@ class Text2Speech:
             sids: the speaker.
             spembs: (C,) the speaker's embedding.
             lids: the language.
-            speech: what to speak like, for models with global style tokens.
-            durations: (U,) frames of each token instead of the model's own, for VITS.
+            speech: what to speak like, for models with global style tokens, or to follow with
+                `use_teacher_forcing`.
+            durations: (U,) frames of each token instead of the model's own, for VITS, FastSpeech,
+                FastSpeech2 and JETS; ESPnet hears them only with `use_teacher_forcing`.
             decode_conf: settings of this call, as ESPnet's own class takes them.
 
         Returns:
@@ -78,7 +82,10 @@ class Text2Speech:
         """
         voice = {"sids": sids, "spembs": spembs, "lids": lids}
         voice |= {"speech": feats if speech is None else speech, "durations": durations}
-        given = {k: v for k, v in (decode_conf or {}).items() if k != "use_teacher_forcing"}
+        given = dict(decode_conf or {})
+        # ESPnet's object always says that it does not, of any model.
+        if not given.get(_FORCED) and _FORCED not in self._tts.settings.options:
+            given.pop(_FORCED, None)
         said = self._tts(text, longest=None, **voice, **given)
         told = {} if said.durations is None else {"duration": said.durations}
         arrays = {name: np.asarray(value) for name, value in said.details.items()}

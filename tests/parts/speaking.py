@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from espnet_onnx.errors import InputError
-from espnet_onnx.parts.synthesizer import Settings, Synthesizer
+from espnet_onnx.parts.speech_settings import Settings
+from espnet_onnx.parts.synthesizer import Synthesizer
 from espnet_onnx.parts.voices import Voices
 from espnet_onnx.roles import Noise, Spoken
 from espnet_onnx.types import Array
@@ -40,6 +41,8 @@ class Acoustic:
         inside = np.arange(tokens.shape[1]) <= lengths[:, None]
         durations = np.ceil((tokens % 3 + 1) * controls["alpha"]).astype(np.int64) * inside
         durations = controls.get("durations", durations)
+        if controls.get("use_teacher_forcing"):
+            durations[:] = inside * len(controls["speech"])
         frames = durations.sum(1)
         feats = np.full((len(tokens), frames.max(), 2), np.nan, np.float32)
         drawn = noise("prior", (len(tokens), 2, frames.max()))
@@ -47,7 +50,7 @@ class Acoustic:
             said = np.repeat(row, durations[b]) + controls.get("sids", np.zeros(len(tokens)))[b]
             feats[b, :length] = said[:, None] / 30
             feats[b, :length] += controls["noise_scale"] * drawn[b, :, :length].T * self.noisy
-        return Spoken(feats, frames, durations, details={"prob": 1.0})
+        return Spoken(feats, frames, durations, details={"prob": feats[..., 0], "layers": 2})
 
 
 class Vocoder:

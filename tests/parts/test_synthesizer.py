@@ -10,6 +10,7 @@ import soundfile
 
 from espnet_onnx.errors import InputError
 from espnet_onnx.parts.noise import Gaussian
+from espnet_onnx.parts.speech_settings import Settings
 from espnet_onnx.parts.synthesizer import Synthesizer
 from espnet_onnx.parts.voices import Voices
 
@@ -26,7 +27,8 @@ def test_a_text_becomes_a_wave_with_the_durations_of_its_tokens(tmp_path: Path) 
     assert speech.durations.tolist() == [3, 1, 2, 1]  # with <sos/eos>, 30
     assert speech.wave.shape == (7 * HOP,) and speech.wave.dtype == np.float32
     assert (speech.sample_rate, speech.seconds) == (RATE, 7 * HOP / RATE)
-    assert speech.details["prob"] == 1.0 and speech.details["feat_gen"].shape == (7, 2)
+    assert speech.details["prob"].shape == (7,) and speech.details["layers"] == 2
+    assert speech.details["feat_gen"].shape == (7, 2)
     speech.save(tmp_path / "abc.wav")
     written, rate = soundfile.read(tmp_path / "abc.wav", dtype="float32")
     assert rate == RATE
@@ -140,6 +142,19 @@ def test_durations_may_be_given() -> None:
             tts("abc", durations=wrong)
     with pytest.raises(InputError, match="decides itself how long tokens last: leave durations"):
         synthesizer()("abc", durations=[1, 1, 1, 1])
+
+
+def test_a_recording_may_be_followed_where_the_model_can() -> None:
+    tts = synthesizer()
+    with pytest.raises(InputError, match="no setting is called use_teacher_forcing"):
+        tts("abc", use_teacher_forcing=True)
+    options = {**tts.settings.options, "use_teacher_forcing": False}
+    tts = attrs.evolve(tts, settings=Settings(options, 777), reference=lambda _: np.ones((5, 2)))
+    followed = tts("ab. c", speech="a.wav", use_teacher_forcing=True, longest=2)
+    assert followed.durations is not None and followed.durations.tolist() == [5] * 6
+    assert len(tts.batch(["ab"], speech="a.wav", use_teacher_forcing=True)[0].wave) == 15 * HOP
+    with pytest.raises(InputError, match="does not take a recording to speak like"):
+        tts("abc", speech="a.wav")
 
 
 def test_nothing_to_say_is_an_error() -> None:

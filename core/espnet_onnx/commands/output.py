@@ -37,7 +37,10 @@ Lm = typer.Option(
 )
 Ngram = typer.Option(None, "--ngram", help="N-gram model: ARPA file or kenlm binary.")
 Vocoder = typer.Option(
-    None, "--vocoder", help="ParallelWaveGAN checkpoint, or its folder; default is Griffin-Lim."
+    None,
+    "--vocoder",
+    help="ParallelWaveGAN checkpoint, its folder, or a tag (parallel_wavegan/NAME); default is"
+    " Griffin-Lim.",
 )
 Without = typer.Option([], "--without", metavar="NAME", help="Plugin to leave out.")
 

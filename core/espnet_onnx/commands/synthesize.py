@@ -42,10 +42,15 @@ def synthesize(
         None, metavar="FILE.npy", help="Speaker embedding (x-vector), for models that take one."
     ),
     speech: Path | None = typer.Option(
-        None, metavar="AUDIO", help="Recording to speak like, for models with style tokens."
+        None,
+        metavar="AUDIO",
+        help="Recording to speak like, for models with style tokens; or to follow, with --set"
+        " use_teacher_forcing=true.",
     ),
     durations: Path | None = typer.Option(
-        None, metavar="FILE.npy", help="Frames of each token instead of the model's own, for VITS."
+        None,
+        metavar="FILE.npy",
+        help="Frames of each token instead of the model's own, for VITS, FastSpeech and JETS.",
     ),
     speed: float | None = typer.Option(None, help="1 as trained, 2 twice as fast; 0.1 to 10."),
     seed: int | None = typer.Option(None, help="Of the noise; the same one sounds the same."),

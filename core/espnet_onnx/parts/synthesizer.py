@@ -16,64 +16,14 @@ from ..errors import InputError
 from ..roles import Acoustic, Noise, Spoken, Vocoder
 from ..types import Array
 from .batch import buckets, in_order
-from .noise import Gaussian
 from .sentences import LONGEST, sentences
 from .speech import Speech, joined
+from .speech_settings import Settings
 from .speech_stream import stretches
 from .token_values import token_durations, token_ids
 from .voices import Voices
 
-__all__ = ["Settings", "Synthesizer"]
-
-_MOST_ALPHA = 100.0  # how many times as slow: frames take memory
-
-
-@attrs.frozen
-class Settings:
-    """How a text is spoken.
-
-    Attributes:
-        options: of the acoustic model, all of them.
-        seed: of the noise, so that the same text sounds the same; None draws one.
-        prefer_normalized_feats: hand the vocoder normalised features, as ESPnet's option does.
-    """
-
-    options: Mapping[str, float]
-    seed: int | None = None
-    prefer_normalized_feats: bool = False
-
-    def but(self, **given: Any) -> Settings:
-        """The same with some settings replaced.
-
-        Raises:
-            InputError: there is no such setting, or it takes no such value.
-        """
-        own = {k: v for k, v in given.items() if k in ("seed", "prefer_normalized_feats")}
-        options = {k: v for k, v in given.items() if k not in own}
-        for name, value in options.items():
-            if name not in self.options:
-                have = ", ".join([*self.options, "seed", "prefer_normalized_feats"])
-                raise InputError(f"no setting is called {name}: there are {have}")
-            if not isinstance(value, int | float | np.number) or not math.isfinite(value):
-                raise InputError(f"{name} is {value!r}: give a number")
-            if name == "alpha" and not 1 / _MOST_ALPHA <= value <= _MOST_ALPHA:
-                raise InputError(f"alpha is {value:g}: give one from 0.01 to 100, 1 as trained")
-        if not isinstance(own.get("prefer_normalized_feats", False), bool):
-            raise InputError("prefer_normalized_feats is neither true nor false: give one of them")
-        seed = own.get("seed")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
-            raise InputError(f"seed is {seed!r}: give a whole number, or none for a new one")
-        return attrs.evolve(self, **{**own, "options": {**self.options, **options}})
-
-    def noise(self, part: int = 0) -> Noise:
-        """What a sentence of a text hears."""
-        return Gaussian(self._seed, part)
-
-    @property
-    def _seed(self) -> int:
-        return (
-            int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
-        )
+__all__ = ["Synthesizer"]
 
 
 @attrs.frozen
@@ -90,7 +40,7 @@ class Synthesizer:
         denormalize: (B, T, D) normalised features as the vocoder wants them; None where there is
             nothing to undo.
         reference: a recording as the acoustic model hears it in `speech`, (T, D); None where it
-            takes none.
+            hears none.
         vocabulary: how many token ids there are; None where nobody knows.
         stretch: seconds of sound that a stream gives at a time.
         steered: whether the acoustic model takes `durations`, (1, U) frames of its tokens; None
@@ -130,15 +80,16 @@ class Synthesizer:
             given: `sids`, `lids`, `spembs`, `speech`, as the model needs them; `seed`, the acoustic
                 model's options (`alpha`, `noise_scale`, ...), see `settings`; `longest`, letters
                 spoken in one go; `noise` instead of a seed (see `roles.Noise`); `durations`, (U,)
-                frames of each token, as `Speech.durations` tells them, of a text in one go.
+                frames of each token, as `Speech.durations` tells them, of a text in one go. With
+                `use_teacher_forcing` it follows `speech`, likewise in one go.
 
         Raises:
             InputError: there is nothing to say, or the model does not know this voice or setting.
         """
         durations = given.pop("durations", None)
         call = self._call(given, 1)
-        longest = given.get("longest", LONGEST) if durations is None else None
-        parts = self._parts(text, longest)
+        whole = durations is not None or call.settings.follows
+        parts = self._parts(text, None if whole else given.get("longest", LONGEST))
         if durations is not None:
             call = call.lasting(self._durations(durations, parts[0]))
         if stream:
@@ -158,7 +109,8 @@ class Synthesizer:
             given: of the voices one for all texts, or one for each.
         """
         call = self._call(given, len(texts))
-        every = [self._parts(text, given.get("longest", LONGEST)) for text in texts]
+        longest = None if call.settings.follows else given.get("longest", LONGEST)
+        every = [self._parts(text, longest) for text in texts]
         spoken: list[list[Speech]] = [[] for _ in texts]
         for part in range(max(map(len, every), default=0)):
             rows = [i for i, parts in enumerate(every) if part < len(parts)]
@@ -222,8 +174,10 @@ class Synthesizer:
         if self.reference is not None and voices["speech"] is not None:
             voices["speech"] = self.reference(voices["speech"])
         rest = {k: v for k, v in given.items() if k not in (*voices, "noise", "longest")}
-        controls = self.voices.controls(voices, count)
-        return _Call(self.voices, controls, self.settings.but(**rest), given.get("noise"))
+        settings = self.settings.but(**rest)
+        also = ("speech",) if settings.follows else ()
+        controls = self.voices.controls(voices, count, also)
+        return _Call(self.voices, controls, settings, given.get("noise"))
 
     def _durations(self, given: Any, ids: Sequence[int]) -> Array:
         if self.steered is None:
@@ -249,11 +203,12 @@ class Synthesizer:
         ]
 
     def _details(self, spoken: Spoken, feats: Array) -> dict[str, Any]:
-        """What ESPnet's `Text2Speech` returns beside the wave of one utterance."""
+        """What ESPnet's `Text2Speech` returns beside the wave of one utterance; no axis B."""
+        found = {n: value[0] if np.ndim(value) else value for n, value in spoken.details.items()}
         if self.vocoder is self.acoustic.vocoder:
-            return dict(spoken.details)
+            return found
         frames = int(spoken.lengths[0])
-        found = {**spoken.details, "feat_gen": spoken.feats[0, :frames]}
+        found["feat_gen"] = spoken.feats[0, :frames]
         return found if feats is spoken.feats else {**found, "feat_gen_denorm": feats[0, :frames]}
 
     def _stream(self, parts: Sequence[Sequence[int]], call: _Call) -> Iterator[Array]:

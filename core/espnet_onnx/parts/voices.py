@@ -22,6 +22,8 @@ _WHAT = {
     "spembs": "a speaker embedding (x-vector)",
     "speech": "a recording to speak like",
 }
+# As the command line calls them.
+_OPTIONS = {"sids": "--sid", "lids": "--lid", "spembs": "--spembs", "speech": "--speech"}
 
 
 @attrs.frozen
@@ -40,12 +42,15 @@ class Voices:
     languages: int | None = None
     width: int | None = None
 
-    def controls(self, given: Mapping[str, Any], count: int) -> dict[str, Array]:
+    def controls(
+        self, given: Mapping[str, Any], count: int, also: Sequence[str] = ()
+    ) -> dict[str, Array]:
         """What the acoustic model takes: ids (B,) int64, embeddings (B, C) float32.
 
         Args:
             given: by name, None for what was not given: one for all utterances or one for each.
             count: B.
+            also: what it takes though it does not need it.
 
         Raises:
             InputError: something is missing, too much, out of range or of another size.
@@ -53,8 +58,9 @@ class Voices:
         named = {name: value for name, value in given.items() if value is not None}
         missing = [name for name in self.needs if name not in named]
         if missing:
-            raise InputError(f"this model needs {_WHAT[missing[0]]}: give {missing[0]}")
-        extra = [name for name in named if name not in self.needs]
+            name = missing[0]
+            raise InputError(f"this model needs {_WHAT[name]}: give {name} ({_OPTIONS[name]})")
+        extra = [name for name in named if name not in (*self.needs, *also)]
         if extra:
             raise InputError(f"this model does not take {_WHAT[extra[0]]}: leave {extra[0]} out")
         return {name: self._checked(name, value, count) for name, value in named.items()}

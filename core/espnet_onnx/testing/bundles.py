@@ -40,6 +40,7 @@ __all__ = [
 # ANCHORS of the project: waveforms, as a share of full scale.
 FULL_SCALE = 1e-3
 STREAMED = 1e-4
+_FORCED = "use_teacher_forcing"
 
 
 def check_runs_alone(specimen: Specimen) -> None:
@@ -81,8 +82,19 @@ def check_answers_as_espnet(specimen: Specimen, folder: Path) -> None:
 
 
 def check_speaks_as_espnet(specimen: Specimen) -> None:
-    """With the same noise it says with fp32 what ESPnet's `Text2Speech` says, sample by sample."""
+    """With the same noise it says with fp32 what ESPnet's `Text2Speech` says, sample by sample.
+
+    So it does where it follows a recording, if it can.
+    """
     runtime = load(specimen.bundle, precision="fp32", threads=1, manager=specimen.manager)
+    voice = runtime.voices.any()
+    _same_speech(specimen, runtime, voice)
+    if _FORCED in runtime.settings.options:
+        speech = np.random.default_rng(1).normal(0, 0.1, 6_000).astype(np.float32)
+        _same_speech(specimen, runtime, {**voice, "speech": speech}, **{_FORCED: True})
+
+
+def _same_speech(specimen: Specimen, runtime: Any, voice: dict[str, Any], **options: Any) -> None:
     drawn: list[tuple[str, Array]] = []
     gaussian = Gaussian(1)
 
@@ -90,10 +102,9 @@ def check_speaks_as_espnet(specimen: Specimen) -> None:
         drawn.append((name, gaussian(name, shape)))
         return drawn[-1][1]
 
-    voice = runtime.voices.any()
-    ours = runtime(TOKENS, noise=noise, **voice)
+    ours = runtime(TOKENS, noise=noise, **voice, **options)
     espnet = Speaker(specimen.loaded, _vocoder_of(specimen, runtime, drawn))
-    wave, durations = espnet(TOKENS, drawn, voice, runtime.settings.options)
+    wave, durations = espnet(TOKENS, drawn, voice, {**runtime.settings.options, **options})
     frames = ours.details.get("duration", ours.durations)
     if frames is not None and durations is not None:
         assert np.array_equal(np.ravel(frames), durations), "durations of bundle and ESPnet differ"

@@ -17,7 +17,7 @@ from espnet_onnx.roles import Noise, Session, Spoken
 from espnet_onnx.types import Array
 
 from .controls import OPTIONS, PROSODY, arrays
-from .durations import ended, frames_of, rounded, spread
+from .durations import ended, frames_of, given_frames, rounded, spread
 
 __all__ = ["FastSpeech", "Planned", "Text", "build", "text_of"]
 
@@ -30,7 +30,8 @@ class Planned:
         states: (B, U, D), one for each token.
         frames: (B, U) frames of each token as they are spoken.
         lengths: (B,) tokens.
-        details: `duration`, `pitch` and `energy`, as ESPnet returns them.
+        details: `duration`, `pitch` and `energy`, as ESPnet returns them; `duration` as it was
+            given, where it was.
     """
 
     states: Array
@@ -46,15 +47,22 @@ class Text:
     Attributes:
         needs: control -> its size.
         options: further controls -> default.
+        factor: features a frame.
     """
 
     session: Session
     style: Session | None
     needs: Mapping[str, int | None]
     options: Mapping[str, float]
+    factor: int = 1
 
     def __call__(self, tokens: Array, lengths: Array, controls: Mapping[str, Any]) -> Planned:
         """(B, U) and (B,) -> Planned.
+
+        Args:
+            tokens: <sos/eos> included, if the model hears it.
+            lengths: valid ones.
+            controls: also `durations`, (B, U) features of each token, which `alpha` leaves alone.
 
         Raises:
             InputError: a control is missing or of no use.
@@ -64,10 +72,11 @@ class Text:
             raise InputError(f"alpha is {alpha:g}: give a number above 0, as 1.2 to speak slower")
         feed = self._conditions(controls, len(tokens))
         states, durations, *values = self.session(tokens=tokens, lengths=lengths, **feed)
-        predicted = rounded(durations)
-        frames = frames_of(predicted, lengths, alpha)
+        given = controls.get("durations")
+        lasting = rounded(durations) if given is None else given_frames(given, self.factor)
+        frames = frames_of(lasting, lengths, alpha if given is None else 1.0)
         prosody = dict(zip(("pitch", "energy"), values, strict=False))
-        return Planned(states, frames, lengths, {"duration": predicted, **prosody})
+        return Planned(states, frames, lengths, {"duration": lasting, **prosody})
 
     def _conditions(self, controls: Mapping[str, Any], batch: int) -> dict[str, Array]:
         feed = arrays(self.needs, controls, batch)
@@ -87,7 +96,6 @@ class FastSpeech:
     text: Text
     frames: Session
     eos: int
-    factor: int
     vocoder: None = None
 
     @property
@@ -113,7 +121,7 @@ class FastSpeech:
         feats, feats_lengths = self.frames(
             states=plan.states, index=index, frame_lengths=frame_lengths
         )
-        return Spoken(feats, feats_lengths, plan.frames * self.factor, details=plan.details)
+        return Spoken(feats, feats_lengths, plan.frames * self.text.factor, details=plan.details)
 
 
 def text_of(config: Mapping[str, Any], open_session: Callable[[str], Session]) -> Text:
@@ -121,13 +129,12 @@ def text_of(config: Mapping[str, Any], open_session: Callable[[str], Session]) -
     needs = config["needs"]
     style = open_session("style") if "speech" in needs else None
     options = {**OPTIONS, **(PROSODY if config["prosody"] else {})}
-    return Text(open_session("text"), style, needs, options)
+    return Text(open_session("text"), style, needs, options, config.get("factor", 1))
 
 
 def build(
     node: eo.Node, children: Mapping[str, Any], open_session: Callable[[str], Session]
 ) -> FastSpeech:
     """The acoustic model of a bundle's node."""
-    config = node.config
-    text = text_of(config, open_session)
-    return FastSpeech(text, open_session("frames"), config["eos"], config["factor"])
+    text = text_of(node.config, open_session)
+    return FastSpeech(text, open_session("frames"), node.config["eos"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from espnet_onnx.types import Array
 
-__all__ = ["ended", "frames_of", "rounded", "spread"]
+__all__ = ["ended", "frames_of", "given_frames", "rounded", "spread"]
 
 
 def ended(tokens: Array, lengths: Array, eos: int) -> tuple[Array, Array]:
@@ -39,6 +39,16 @@ def frames_of(durations: Array, lengths: Array, alpha: float) -> Array:
     durations = durations * real
     silent = durations.sum(1, keepdims=True) == 0
     frames: Array = np.where(silent, real, durations).astype(np.int64)
+    return frames
+
+
+def given_frames(durations: Array, factor: int) -> Array:
+    """(B, U) features of each token -> (B, U) decoder frames, each of `factor` features.
+
+    Ends are rounded up to whole frames rather than durations, so that later tokens stay in time.
+    """
+    ends = -(-np.cumsum(durations, 1) // factor)
+    frames: Array = np.diff(ends, prepend=0)
     return frames
 
 

@@ -34,7 +34,7 @@ class CachedDecoder:
         session: the graph `step`.
         reduction_factor: R.
         memory: names of the keys and values of the cross-attentions.
-        past: the graph `past`; None where no unit is dropped.
+        past: the graph `past`; None where no unit is dropped, and so none redrawn.
     """
 
     session: Session
@@ -45,7 +45,7 @@ class CachedDecoder:
     @property
     def options(self) -> Mapping[str, float]:
         """What stops it, and whether all frames so far lose other units at every step."""
-        return STOPPING if self.past is None else {**STOPPING, "redraw_past": False}
+        return {**STOPPING, "redraw_past": False}
 
     def limits(self, lengths: Array, options: Mapping[str, float]) -> tuple[Array, Array]:
         """(B,) tokens -> fewest and most steps."""
@@ -69,7 +69,7 @@ class CachedDecoder:
         frame = np.zeros((batch, int(inputs["past_frame"][1])), np.float32)
         position = np.zeros(batch, np.int64)
         sizes = {"tokens_lengths": lengths, "past_frame": frame, "position": position}
-        if options.get("redraw_past"):
+        if self.past is not None and options.get("redraw_past"):
             sizes["heard"] = np.zeros((batch, 1, _SLOTS, frame.shape[1]), np.float32)
         return {**memory, **sizes, **caches}
 
@@ -100,7 +100,8 @@ class CachedDecoder:
             kept: (B, place + 1, L, P), the last those of the frame that comes.
             place: how many came before.
         """
-        assert self.past is not None
+        if self.past is None:
+            return state
         state = {
             **state,
             "heard": _written(state["heard"], place, state["past_frame"][:, None, None]),

@@ -1,4 +1,4 @@
-"""Graph of what models with global style tokens hear of a recording: normalised log mel bands.
+"""Graph of what a model hears of a recording: normalised log mel bands.
 
 Shapes: B utterances, S samples, T frames, D mel bands.
 """

@@ -26,11 +26,14 @@ _OPTIONS: dict[str, dict[str, float]] = {
     "fastspeech": {"alpha": 1.0},
     "fastspeech2": {"alpha": 1.0},
     "tacotron2": {**_STOPPING, **_ATTENDING},
-    "transformer": _STOPPING,
+    # Its last one is ours.
+    "transformer": {**_STOPPING, "redraw_past": False},
     "vits": {"alpha": 1.0, "noise_scale": 0.667, "noise_scale_dur": 0.8},
 }
 # Those that take durations of their tokens -> how many they see beside those of the text.
-_STEERED = {"vits": 0}
+_STEERED = {"fastspeech": 1, "fastspeech2": 1, "jets": 0, "vits": 0}
+# Those that can follow the features of a recording (`use_teacher_forcing`).
+_FOLLOWING = ("tacotron2", "transformer")
 _SYMBOLS = "non_linguistic_symbols"
 _SEED = 777  # that of `Text2Speech`
 # Where acoustic models keep the constructor arguments of what tells voices apart.
@@ -54,7 +57,8 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
     if tts is None:
         return eo.Declined("its config names no model under tts")
     styled = any(conf.get("use_gst") for conf in _confs(tts.conf))
-    if styled and component.conf.get("feats_extract") != "fbank":
+    hears = bool(features) and component.conf.get("feats_extract") == "fbank"
+    if styled and not hears:
         return eo.Declined("use_gst hears a recording by feats_extract fbank alone")
     children = {"tts": tts}
     if component.type == "tts" and tts.type not in _END_TO_END:
@@ -65,7 +69,8 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
             )
         children["vocoder"] = vocoder
     config = _config(component, children, features)
-    config["reference"] = _reference(features) if styled else None
+    listens = hears and (styled or _family(tts) in _FOLLOWING)
+    config["reference"] = _reference(features) if listens else None
     return eo.Part(KIND, children, config, {**tokenizer_files(component), **_symbols(component)})
 
 
@@ -111,7 +116,7 @@ def _config(
         "text": text,
         "sample_rate": None if rate is None else parse_rate(rate),
         "voices": _voices(tts.conf),
-        "steered": _STEERED.get(tts.type),
+        "steered": _STEERED.get(_family(tts)),
         "denormalize": "vocoder" in children and _is_normalized(component),
         "decoding": {"seed": _SEED, **_OPTIONS.get(tts.type, {})},
     }
@@ -121,6 +126,11 @@ def _config(
     if tokens is not None:
         text["token_list"] = tokens
     return config
+
+
+def _family(tts: eo.Component) -> str:
+    """The type of what makes features of tokens: of a joint_text2wav, that of its first half."""
+    return str(tts.conf.get("text2mel_type", tts.type))
 
 
 def _symbols(component: eo.Component) -> dict[str, Path]:

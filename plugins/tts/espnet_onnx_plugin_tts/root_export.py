@@ -43,7 +43,7 @@ class Denormalize(nn.Module):
 
 
 def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
-    """`denormalize`, where features are normalised; `reference`, of models with style tokens."""
+    """`denormalize`, where features are normalised; `reference`, of models that hear one."""
     made = {}
     if part.config["denormalize"]:
         made["denormalize"] = _denormalize(component)

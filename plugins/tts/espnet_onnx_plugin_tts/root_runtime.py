@@ -11,10 +11,11 @@ import numpy as np
 import espnet_onnx as eo
 from espnet_onnx.errors import AudioError, BundleError
 from espnet_onnx.parts.audio import read_audio
-from espnet_onnx.parts.synthesizer import Settings, Synthesizer
+from espnet_onnx.parts.speech_settings import Settings
+from espnet_onnx.parts.synthesizer import Synthesizer
 from espnet_onnx.parts.text import TextToTokens
 from espnet_onnx.parts.voices import Voices
-from espnet_onnx.roles import Session
+from espnet_onnx.roles import Acoustic, Session
 from espnet_onnx.types import Array
 
 __all__ = ["Reference", "build"]
@@ -22,7 +23,7 @@ __all__ = ["Reference", "build"]
 
 @attrs.frozen
 class Reference:
-    """What a model with global style tokens hears of a recording: (T, D).
+    """What a model hears of a recording to speak like, or to follow: (T, D).
 
     Attributes:
         session: the graph.
@@ -45,7 +46,7 @@ class Reference:
         samples = read_audio(recording, self.sample_rate).samples
         if len(samples) < self.shortest:
             raise AudioError(
-                f"the recording to speak like is too short ({len(samples)} samples, the model needs"
+                f"the recording in speech is too short ({len(samples)} samples, the model needs"
                 f" {self.shortest}): give longer audio"
             )
         lengths = np.array([len(samples)], np.int64)
@@ -76,7 +77,7 @@ def build(
         TextToTokens.of(config["text"], node.files),
         Voices(tuple(acoustic.needs), **config["voices"]),
         int(rate),
-        Settings(dict(acoustic.options)).but(**config["decoding"]),
+        Settings(_options(acoustic, config)).but(**config["decoding"]),
         _denormalizer(open_session) if config["denormalize"] else None,
         Reference(open_session("reference"), **config["reference"])
         if config["reference"]
@@ -84,6 +85,14 @@ def build(
         vocabulary=None if tokens is None else len(tokens),
         steered=config.get("steered"),
     )
+
+
+def _options(acoustic: Acoustic, config: Mapping[str, Any]) -> dict[str, float]:
+    """The acoustic model's, without what needs a recording where none can be heard."""
+    options = dict(acoustic.options)
+    if not config["reference"]:
+        options.pop("use_teacher_forcing", None)
+    return options
 
 
 def _denormalizer(open_session: Callable[[str], Session]) -> Callable[[Array], Array]:

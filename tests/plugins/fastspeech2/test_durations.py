@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from espnet_onnx_plugin_fastspeech2.durations import ended, frames_of, rounded, spread
+from espnet_onnx_plugin_fastspeech2.durations import ended, frames_of, given_frames, rounded, spread
 
 
 def test_the_end_stands_behind_every_utterance() -> None:
@@ -26,6 +26,12 @@ def test_only_an_utterance_without_frames_gets_one_for_each_token() -> None:
     durations = np.array([[0, 0, 9], [0, 2, 0], [1, 0, 0]])
     frames = frames_of(durations, np.array([2, 3, 3]), 1.0)
     assert frames.tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 0]]
+
+
+def test_given_features_become_frames_that_stay_in_time() -> None:
+    given = np.array([[4, 0, 2, 6], [1, 1, 1, 1]])
+    assert given_frames(given, 1).tolist() == given.tolist()
+    assert given_frames(given, 2).tolist() == [[2, 0, 1, 3], [1, 0, 1, 0]]
 
 
 def test_each_frame_knows_its_token() -> None:

@@ -20,6 +20,7 @@ from espnet_onnx_plugin_fastspeech2 import build_runtime
 
 from .live import ODIM, claimed, component, opener, silent
 
+FORCED = "use_teacher_forcing"
 TEXTS = ((3, 1, 4, 1, 5, 9, 2, 6), (7,), (11, 12, 13, 2))
 GST: dict[str, Any] = {
     "use_gst": True,
@@ -51,10 +52,10 @@ def no_noise(name: str, shape: Sequence[int]) -> Array:
 
 
 def espnet(acoustic: eo.Component, text: Sequence[int], **controls: Any) -> dict[str, Array]:
-    given = {name: torch.as_tensor(value) for name, value in controls.items() if name != "alpha"}
-    alpha = {"alpha": controls["alpha"]} if "alpha" in controls else {}
+    plain = {name: controls.pop(name) for name in ("alpha", FORCED) if name in controls}
+    given = {name: torch.as_tensor(value) for name, value in controls.items()}
     with torch.no_grad():
-        said = acoustic.module.inference(torch.tensor(text), **given, **alpha)
+        said = acoustic.module.inference(torch.tensor(text), **given, **plain)
     return {name: tensor.numpy() for name, tensor in said.items()}
 
 
@@ -114,6 +115,29 @@ def test_where_nothing_lasts_each_token_has_a_frame(type: str) -> None:
         assert np.abs(feats - wanted["feat_gen"]).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("type", "factor"), [("fastspeech", 1), ("fastspeech2", 1), ("fastspeech2", 2)]
+)
+def test_given_durations_are_those_of_teacher_forcing(type: str, factor: int) -> None:
+    acoustic = component(type, reduction_factor=factor)
+    model = runtime(acoustic)
+    frames = np.random.default_rng(0).integers(0, 4, (3, 9))
+    # Behind an utterance there may be anything, and alpha has no say.
+    ours = spoken(model, TEXTS, durations=factor * frames, alpha=2.0)
+    assert ours.durations is not None
+    for row, text in enumerate(TEXTS):
+        given = {"durations": frames[row, : len(text) + 1], FORCED: True}
+        if type == "fastspeech2":
+            free = espnet(acoustic, text)
+            given |= {name: free[name] for name in ("pitch", "energy")}
+        wanted = espnet(acoustic, text, **given)["feat_gen"]
+        feats = ours.feats[row, : ours.lengths[row]]
+        assert feats.shape == wanted.shape and np.abs(feats - wanted).max() < 1e-4
+        lasted = ours.durations[row]
+        assert lasted[: len(text) + 1].tolist() == (factor * given["durations"]).tolist()
+        assert not lasted[len(text) + 1 :].any()
+
+
 def test_pitch_and_energy_are_ours_to_change() -> None:
     model = runtime(component("fastspeech2"))
     plain = spoken(model, TEXTS)
@@ -143,6 +167,10 @@ def test_jets_hands_its_vocoder_what_espnet_does(changes: dict[str, Any]) -> Non
         assert np.array_equal(ours.durations[row, : len(text)], wanted["duration"])
         assert wave.shape == wanted["wav"].shape
         assert (wave - wanted["wav"]).abs().max() < 1e-4
+    steered = spoken(model, TEXTS, **voices, durations=ours.durations, alpha=2.0)
+    np.testing.assert_array_equal(steered.feats, ours.feats)
+    slower = spoken(model, TEXTS, **voices, durations=2 * ours.durations)
+    np.testing.assert_array_equal(slower.durations, 2 * ours.durations)
 
 
 def test_jets_where_nothing_lasts() -> None:

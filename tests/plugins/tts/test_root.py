@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("espnet2")
 
 import espnet_onnx
+import espnet_onnx as eo
 from espnet_onnx import cli, components, loader
 from espnet_onnx.dropin import bundle_folder
 from espnet_onnx.errors import InputError
@@ -96,8 +98,10 @@ def test_the_drop_in_answers_like_espnet(cache: Path) -> None:
     assert len(stretched["wav"]) == 2 * len(said["wav"])
     slow = tts(TEXT, decode_conf={"alpha": 3.0, "use_teacher_forcing": False}, **VOICE)
     assert slow["duration"].sum() > said["duration"].sum() and tts.fs == 8000
-    with pytest.raises(InputError, match="needs a speaker id: give sids"):
+    with pytest.raises(InputError, match=r"needs a speaker id: give sids \(--sid\)"):
         tts(TEXT)
+    with pytest.raises(InputError, match="no setting is called use_teacher_forcing"):
+        tts(TEXT, decode_conf={"use_teacher_forcing": True}, **VOICE)
     with pytest.raises(InputError, match="give either tag_name or model_dir"):
         espnet_onnx.Text2Speech()
 
@@ -189,6 +193,37 @@ def test_features_that_say_too_little_need_a_vocoder() -> None:
 def test_normalized_features_of_an_end_to_end_model_stay_inside() -> None:
     part = root(tts="vits", normalize_conf={"stats_file": "feats_stats.npz"})
     assert list(part.children) == ["tts"] and not part.config["denormalize"]
+
+
+@pytest.mark.parametrize(
+    ("tts", "steered", "follows"),
+    [
+        ({"tts": "tacotron2"}, None, True),
+        ({"tts": "transformer"}, None, True),
+        ({"tts": "fastspeech"}, 1, False),
+        ({"tts": "fastspeech2"}, 1, False),
+        ({"tts": "jets"}, 0, False),
+        ({"tts": "vits"}, 0, False),
+        ({"tts": "joint_text2wav"}, 1, False),
+        ({"tts": "joint_text2wav", "tts_conf": {"text2mel_type": "tacotron2"}}, None, True),
+    ],
+)
+def test_who_takes_durations_and_who_follows_a_recording(
+    tts: dict[str, Any], steered: int | None, follows: bool
+) -> None:
+    config = root(**tts, normalize=None, feats_extract="fbank").config
+    assert config["steered"] == steered
+    heard = {"sample_rate": 22050, "shortest": 513, "hop_length": 256}
+    assert config["reference"] == (heard if follows else None)
+
+
+def test_only_bands_can_be_followed() -> None:
+    plain = {"fs": 22050, "n_fft": 1024, "hop_length": 256}
+    for features in ({"feats_extract": "spectrogram", "feats_extract_conf": plain}, {"odim": 80}):
+        component = components.root({"tts": "tacotron2", **features}, task="tts")[0]
+        vocoder = eo.Component("vocoder", "vocoder", "hifigan", {})
+        part = claim(attrs.evolve(component, companions={"vocoder": vocoder}))
+        assert isinstance(part, eo.Part) and part.config["reference"] is None
 
 
 def test_symbols_that_stay_whole_travel_along(tmp_path: Path) -> None:
