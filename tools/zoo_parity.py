@@ -35,6 +35,7 @@ from zoo_shrink import BLOCKS, MELS, SPEAKING, WIDTH, Shrunken, shrink  # noqa: 
 from zoo_text import reading, text_table  # noqa: E402
 
 from espnet_onnx import components, sources  # noqa: E402
+from espnet_onnx.bundle import read_manifest  # noqa: E402
 from espnet_onnx.catalog import Catalog  # noqa: E402
 from espnet_onnx.errors import EspnetOnnxError, one_line  # noqa: E402
 from espnet_onnx.manager import Manager  # noqa: E402
@@ -196,7 +197,9 @@ def _check(model: Model, folder: Path, manager: Manager, row: dict[str, Any]) ->
         manager=manager,
     )
     row["exported"] = True
-    given, search = ([_heard(model)], SEARCH) if _comparable(model) else ([], {})
+    given = [_heard(model)] if _comparable(model) else []
+    known = read_manifest(bundle).decoding if given else {}
+    search = {name: value for name, value in SEARCH.items() if name in known}
     result = verify(bundle, source, given, task=model.task, manager=manager, threads=1, **search)
     fp32 = max((g for g in result.graphs if g.precision == "fp32"), key=lambda g: g.difference)
     row |= {"fp32": fp32.difference, "worst": fp32.graph}
