@@ -35,10 +35,6 @@ class Fusion:
         """(V,) log probabilities of the next token."""
         return self._of(prefix)[0]
 
-    def knows(self, prefix: int) -> bool:
-        """Whether it was asked before."""
-        return prefix in self._known
-
     def keep(self, numbers: Sequence[int]) -> None:
         """Forget as `Prefixes.keep` does."""
         known = self._known

@@ -70,16 +70,10 @@ class Scores:
         """Go on with (F, J) other frames."""
         self._frames = frames
 
-    def knows(self, prefix: int) -> bool:
-        """Whether a prefix was read."""
-        return prefix + 1 < len(self._known) and bool(self._known[prefix + 1])
-
     def keep(self, numbers: Sequence[int]) -> None:
-        """Forget as `Prefixes.keep` does, which comes after."""
+        """Forget as `Prefixes.keep` does."""
         self._grow()
-        # Who reads the first again needs the state before its token.
-        before = self._prefixes.parent[numbers[0]] + 1 if numbers[0] else 0
-        rows = [before, *(number + 1 for number in numbers)]
+        rows = [0, *(number + 1 for number in numbers)]
         self._known = self._known[rows]
         self._arrays = [array[rows] for array in self._arrays]
 

@@ -5,7 +5,7 @@ Shapes: T frames, D encoder width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -39,7 +39,7 @@ class TransducerStream:
 
     ESPnet's begins anew with every block and forgets what it said before. This one goes on: after
     every block it has what ESPnet's finds in all encoder output so far. What it keeps between
-    blocks are the paths that are alive and what they do not have in common.
+    blocks are the paths that are alive, and what the networks made of their last tokens.
 
     Args:
         prediction: the networks.
@@ -116,32 +116,25 @@ class TransducerStream:
     def _forget(self, scores: Scores) -> None:
         """Keep what the paths need."""
         prefixes, fusion = self._lattice.prefixes, self._lattice.fusion
-        shared = fusion is not None and fusion.prefixes is prefixes
-        said = [path.prefix for path in self._paths]
-        found = _trim(prefixes, said, [scores, fusion] if fusion and shared else [scores])
+        # `expanding` asks for what a path extends, and reading that takes the one before it.
+        before = getattr(self._lattice.settings, "prefix_alpha", 0) + 1
+        both = fusion is not None and fusion.prefixes is prefixes
+        said = prefixes.needed({path.prefix for path in self._paths}, before)
+        found = _keep(said, [scores, *([fusion] if fusion and both else []), prefixes])
         heard = {0: 0}
-        if fusion is not None and not shared:
-            numbers = [number for path in self._paths for number in (path.read, path.asked)]
-            heard = _trim(fusion.prefixes, numbers, [fusion])
+        if fusion is not None and not both:
+            asked = {number for path in self._paths for number in (path.read, path.asked)}
+            heard = _keep(fusion.prefixes.needed(asked, before), [fusion, fusion.prefixes])
         self._paths = [
             Path(found[p.prefix], p.score, p.frames, heard[p.read], heard[p.asked])
             for p in self._paths
         ]
 
 
-def _trim(
-    prefixes: Prefixes, alive: Iterable[int], caches: Sequence[Scores | Fusion]
-) -> dict[int, int]:
-    """Forget prefixes but those that lead from what all begin with to each; old -> new numbers."""
-    alive = list(alive)
-    root = prefixes.common(alive)
-    # What is not read yet will be, from the state of the one before.
-    while root and not all(cache.knows(root) for cache in caches):
-        root = prefixes.parent[root]
-    numbers = prefixes.between(root, alive)
-    for cache in caches:
-        cache.keep(numbers)
-    prefixes.keep(numbers)
+def _keep(numbers: Sequence[int], holders: Sequence[Scores | Fusion | Prefixes]) -> dict[int, int]:
+    """Forget all other prefixes; old -> new numbers."""
+    for holder in holders:
+        holder.keep(numbers)
     return {number: index for index, number in enumerate(numbers)}
 
 
