@@ -34,7 +34,7 @@ def synthesize(
     bundle: Path = Bundle,
     text: str = typer.Argument(..., metavar="TEXT", help="What to say; - reads it from stdin."),
     output: Path = typer.Option(
-        ..., "-o", "--output", metavar="OUT.wav", help="Sound file to write: .wav, .flac, ..."
+        ..., "-o", "--output", metavar="OUT.wav", help="Sound file to write, such as .wav or .flac."
     ),
     sid: int | None = typer.Option(None, help="Speaker id, for models of several speakers."),
     lid: int | None = typer.Option(None, help="Language id, for models of several languages."),

@@ -62,8 +62,8 @@ class Excerpts:
 
     def between(self, begin: int, end: int) -> Noise:
         """The noise of these frames: the last axis of what is asked for counts time."""
-        if (begin, end) == (0, self._frames):
-            return self._noise
+        # What is not so much a frame only serves who hears the whole.
+        whole = (begin, end) == (0, self._frames)
         asked: Counter[str] = Counter()
 
         def excerpt(name: str, shape: Sequence[int]) -> Array:
@@ -71,8 +71,10 @@ class Excerpts:
             key = (name, asked[name])
             asked[name] += 1
             if key not in self._drawn:
-                self._drawn[key] = self._noise(name, (*shape[:-1], step * self._frames))
-            return self._drawn[key][..., begin * step : end * step]
+                steps = shape[-1] if whole else step * self._frames
+                self._drawn[key] = self._noise(name, (*shape[:-1], steps))
+            drawn = self._drawn[key]
+            return drawn if whole else drawn[..., begin * step : end * step]
 
         return excerpt
 
