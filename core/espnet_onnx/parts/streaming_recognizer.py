@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import AudioError, InputError
 from ..types import Array
 from .audio import Audio, check_samples, from_array
-from .decoding import Decoding
 from .endpoints import Endpoints
 from .joining import Joiner
 from .long_audio import whole
@@ -41,7 +40,7 @@ class Stream:
     def __init__(
         self,
         stages: Stages,
-        decoding: Decoding,
+        decoding: Any,
         streaming: Streaming,
         sample_rate: int | None = None,
     ) -> None:
@@ -49,7 +48,7 @@ class Stream:
 
         Args:
             stages: of the model.
-            decoding: options of the search.
+            decoding: options of the search, `Decoding` or what the searcher reads.
             streaming: options of streaming.
             sample_rate: of what is pushed, in Hz; None where it is the model's.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
-from ..roles import Scorer
+from ..roles import CTC, Scorer
 from ..types import Array
 from .decoding import Decoding
 from .ended import Ended
@@ -36,6 +36,7 @@ class BlockSearch:
 
     Args:
         scorers: `decoder`, `lm`, ... -> what scores every next token.
+        ctc: None without.
         decoding: the options; `ctc_window_margin` is not among those heeded, as in ESPnet.
         streaming: the options of streaming.
         vocab_size: V.
@@ -47,6 +48,7 @@ class BlockSearch:
     def __init__(
         self,
         scorers: Mapping[str, Scorer],
+        ctc: CTC | None,
         decoding: Decoding,
         streaming: Streaming,
         *,
@@ -56,6 +58,7 @@ class BlockSearch:
         blank: int,
     ) -> None:
         self._decoding, self._streaming, self._eos = decoding, streaming, eos
+        self._hear = ctc
         self._ctc = GrowingCTC(vocab_size, blank=blank, eos=eos) if decoding.ctc_weight else None
         self._grower = Grower(
             scorers,
@@ -73,13 +76,18 @@ class BlockSearch:
         self._step = self._block = 0
         self._frames = self._seen = 0  # pushed, and part of a block
         self._waiting: list[Array] = []
-        self._log_probs = np.zeros((0, vocab_size), np.float32)
+        self._log_probs: Array = np.zeros((0, vocab_size), np.float32)
         self._output: list[Hypothesis] = []
 
     @property
-    def log_probs(self) -> Array:
-        """(T, V), all that was pushed."""
-        return self._log_probs
+    def log_probs(self) -> Array | None:
+        """(T, V) of CTC, all that was pushed; None without CTC."""
+        return self._log_probs if len(self._log_probs) else None
+
+    @property
+    def frames(self) -> None:
+        """Hypotheses do not know in which frames they say their tokens."""
+        return None
 
     @property
     def running(self) -> list[Hypothesis]:
@@ -88,19 +96,18 @@ class BlockSearch:
             return []
         return [self._beam.hypothesis(row, ended=False) for row in range(len(self._beam.scores))]
 
-    def push(self, encoder_out: Array, log_probs: Array | None, *, last: bool) -> list[Hypothesis]:
+    def push(self, encoder_out: Array, *, last: bool) -> list[Hypothesis]:
         """Take more encoder output, and search the blocks that it completes.
 
         Args:
             encoder_out: (T, D).
-            log_probs: (T, V) of CTC; None without CTC.
             last: no more will come.
 
         Returns:
             Hypotheses that ended in the last block, best first: ESPnet's n-best list. While more
             may come it is often empty; of what is being decoded then, see `running`.
         """
-        self._take(encoder_out, log_probs)
+        self._take(encoder_out)
         found: list[Hypothesis] | None = None
         while not (last and self._seen == self._frames):
             end = self._streaming.block_end(self._block)
@@ -116,11 +123,11 @@ class BlockSearch:
             self._output = found
         return self._output
 
-    def _take(self, encoder_out: Array, log_probs: Array | None) -> None:
+    def _take(self, encoder_out: Array) -> None:
         self._frames += len(encoder_out)
         self._waiting.append(encoder_out)
-        if log_probs is not None:
-            self._log_probs = np.concatenate((self._log_probs, log_probs))
+        if self._hear is not None and len(encoder_out):
+            self._log_probs = np.concatenate((self._log_probs, self._hear(encoder_out[None])[0]))
 
     def _extend(self, end: int) -> None:
         """Let the scorers see the encoder output up to a frame."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -15,16 +15,49 @@ from ..errors import InputError
 from ..roles import Frontend, StreamingEncoder, Transform
 from ..types import Array
 from .audio import Audio
-from .decoding import Decoding
 from .hypothesis import Hypothesis
 from .result import Recognition, Segment
 from .streaming_frontend import StreamingFrontend
-from .streaming_search import BlockSearch
 from .streaming_settings import Streaming
 from .tokenizer import Tokenizer
-from .transcript import Searcher, Transcript
+from .transcript import Transcript
 
-__all__ = ["Partial", "Stages", "Utterance"]
+__all__ = ["Partial", "Stages", "StreamingSearch", "StreamingSearcher", "Utterance"]
+
+
+class StreamingSearch(Protocol):
+    """A search in the encoder output of one utterance while it comes in."""
+
+    @property
+    def running(self) -> list[Hypothesis]:
+        """Hypotheses that are alive, best first: every later one descends from one of them."""
+
+    @property
+    def log_probs(self) -> Array | None:
+        """(T, V) of CTC on all that was pushed, for times and confidences; None without CTC."""
+
+    @property
+    def frames(self) -> int | None:
+        """How many were pushed, where hypotheses know those of their tokens; else None."""
+
+    def push(self, encoder_out: Array, *, last: bool) -> list[Hypothesis]:
+        """Take (T, D) more encoder output, T often 0; what ESPnet returns then, best first.
+
+        Args:
+            encoder_out: what comes next.
+            last: no more will come; then the hypotheses are the result.
+        """
+
+
+class StreamingSearcher(Protocol):
+    """A `recognizer.Search` that streams, too."""
+
+    @property
+    def blank(self) -> int:
+        """Id of the token that is no token."""
+
+    def stream(self, settings: Any, streaming: Streaming) -> StreamingSearch:
+        """Begin an utterance; raises InputError: a setting that is none for streams."""
 
 
 @attrs.frozen
@@ -36,7 +69,7 @@ class Stages:
     """
 
     tokenizer: Tokenizer
-    searcher: Searcher
+    searcher: StreamingSearcher
     encoder: StreamingEncoder
     frontend: Frontend
     normalize: Sequence[Transform] = ()
@@ -59,7 +92,7 @@ class Stages:
             raise InputError("this model's encoder cannot stream: recognise whole recordings")
         if frontend is None:
             raise InputError("this model takes features, and a stream is of samples")
-        if not isinstance(searcher, Searcher):
+        if not hasattr(searcher, "stream"):
             raise InputError("this model's search cannot stream: recognise whole recordings")
         return cls(tokenizer, searcher, encoder, frontend, normalize)
 
@@ -99,24 +132,16 @@ class Utterance:
     """ESPnet's `Speech2TextStreaming` (espnet2/bin/asr_inference_streaming.py) between two resets.
 
     Attributes:
-        ended: hypotheses that ended in the last block, best first: what ESPnet returns.
+        ended: what ESPnet returns, best first: of a label-synchronous search the hypotheses that
+            ended in the last block, of one that goes from frame to frame the n-best so far.
         samples: how many there have been.
     """
 
-    def __init__(self, stages: Stages, decoding: Decoding, streaming: Streaming) -> None:
-        searcher = stages.searcher
+    def __init__(self, stages: Stages, decoding: Any, streaming: Streaming) -> None:
         self._stages, self._nbest = stages, decoding.nbest
         self._frontend = StreamingFrontend(stages.frontend, stages.normalize)
         self._state = stages.encoder.start()
-        self._search = BlockSearch(
-            searcher.scorers,
-            decoding,
-            streaming,
-            vocab_size=searcher.vocab_size,
-            sos=searcher.sos,
-            eos=searcher.eos,
-            blank=searcher.blank,
-        )
+        self._search = stages.searcher.stream(decoding, streaming)
         self.ended: list[Hypothesis] = []
         self.samples = 0
 
@@ -137,9 +162,7 @@ class Utterance:
         if feats is None:
             return
         out, self._state = self._stages.encoder.push(self._state, feats, last)
-        ctc = self._stages.searcher.ctc
-        log_probs = ctc(out)[0] if ctc is not None and out.shape[1] else None
-        self.ended = self._search.push(out[0], log_probs, last=last)
+        self.ended = self._search.push(out[0], last=last)
 
     def partial(self) -> Partial:
         """What is certain by now, and the best guess."""
@@ -163,9 +186,8 @@ class Utterance:
         return self._transcript(found).recognition(self._stages.tokenizer, audio)
 
     def _transcript(self, hypotheses: Sequence[Hypothesis]) -> Transcript:
-        log_probs = self._search.log_probs
-        blank = self._stages.searcher.blank
-        return Transcript(hypotheses, log_probs if len(log_probs) else None, blank)
+        search, blank = self._search, self._stages.searcher.blank
+        return Transcript(hypotheses, search.log_probs, blank, frames=search.frames)
 
 
 def _said(hypothesis: Hypothesis) -> list[int]:

@@ -22,6 +22,8 @@ from .hypothesis import Hypothesis
 from .rescoring import rescore
 from .result import Recognition, time_tokens, time_words
 from .search import BeamSearch
+from .streaming_search import BlockSearch
+from .streaming_settings import Streaming
 from .tokenizer import Tokenizer
 
 __all__ = ["Searcher", "Transcript"]
@@ -156,6 +158,19 @@ class Searcher:
             )
             for b, nbest in enumerate(nbests)
         ]
+
+    def stream(self, settings: Decoding, streaming: Streaming) -> BlockSearch:
+        """Begin to decode encoder output that comes in."""
+        return BlockSearch(
+            self.scorers,
+            self.ctc,
+            settings,
+            streaming,
+            vocab_size=self.vocab_size,
+            sos=self.sos,
+            eos=self.eos,
+            blank=self.blank,
+        )
 
     def _intermediate(self, encoded: Encoded) -> dict[int, list[list[int]]]:
         """Greedy CTC on the outputs of inner blocks (`Speech2Text._decode_interctc`)."""

@@ -59,7 +59,6 @@ class TransducerStream:
         self._streaming, self._block = streaming, 0
         self._scores: Scores | None = None
         self._paths = [Path(0, 0.0)]
-        self._output: list[Hypothesis] = []
 
     @property
     def log_probs(self) -> None:
@@ -90,9 +89,8 @@ class TransducerStream:
                 self._scores = Scores(self._prediction, frames, self._lattice.prefixes)
             self._scores.hear(frames)
             self._hear(self._scores, self.frames + len(frames))
-        if last or len(encoder_out):
-            self._output = self.running[: self._lattice.settings.nbest]
-        return self._output
+        nbest: int = self._lattice.settings.nbest
+        return self.running[:nbest]
 
     def _hear(self, scores: Scores, stop: int) -> None:
         """Search up to a frame."""
