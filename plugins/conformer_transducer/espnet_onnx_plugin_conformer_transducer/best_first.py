@@ -27,16 +27,28 @@ def best_first(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     for frame in lattice.frames:
         waiting, kept = kept, []
         rows: dict[int, Array] = {}
+        # Path -> what it was expanded from, whose other tokens are no better than it.
+        first: dict[int, tuple[Path, Array]] = {}
         while True:
             best = max(waiting, key=lattice.during)
             waiting.remove(best)
+            if id(best) in first:
+                path, row = first.pop(id(best))
+                waiting += lattice.expanded(path, row, frame)[1:]
             if best.prefix not in rows:
                 asked = _likely(lattice, best, waiting, kept, rows)
                 found = yield Ask([frame] * len(asked), asked)
                 rows.update(zip(asked, found, strict=True))
             row = rows[best.prefix]
             kept.append(lattice.silent(best, row))
-            waiting += lattice.expanded(best, row, frame)
+            if lattice.fusion is None:
+                # The others are made once this one is the best of all, which it seldom is.
+                k = int(row[1:].argmax()) + 1
+                said = lattice.extended(best, k, best.score + float(row[k]), frame)
+                first[id(said)] = best, row
+                waiting.append(said)
+            else:
+                waiting += lattice.expanded(best, row, frame)
             limit = max(waiting, key=lattice.during).score
             done = sorted((path for path in kept if path.score > limit), key=lambda p: p.score)
             if len(done) >= min(lattice.beam, len(row)):
