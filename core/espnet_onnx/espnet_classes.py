@@ -123,6 +123,28 @@ _SEARCHING: dict[str, Any] = {
         }
     },
 }
+# The standalone task's search, which has settings of its own.
+_STANDALONE = (
+    "max_sym_exp",
+    "u_max",
+    "nstep",
+    "expansion_gamma",
+    "score_norm",
+)
+_SEARCHING_STANDALONE: dict[str, Any] = {
+    "nested": {
+        "beam_search_config": {
+            "search": "search_type",
+            **{name: name for name in ("expansion_beta", *_STANDALONE)},
+        }
+    },
+    "holder": "beam_search",
+    "kept": {
+        "search": "search_algorithm.__name__",
+        **{name: name for name in ("beam_size", "lm_weight", "nbest", *_STANDALONE)},
+    },
+    "words": _SEARCHING["words"],
+}
 _SEVERAL = Decoder("asr_inference:Speech2Text", {"multi_asr": True})
 _ENHANCED = Decoder("asr_inference:Speech2Text", {"enh_s2t_task": True})
 
@@ -133,7 +155,10 @@ _ENTRIES = {
         Decoder("asr_inference:Speech2Text", **_SEARCHING),
         {"maskctc": _MASKED, "pit_espnet": _SEVERAL},
     ),
-    "asr_transducer": _Entry("ASRTransducerTask", "asr_transducer_inference:Speech2Text"),
+    "asr_transducer": _Entry(
+        "ASRTransducerTask",
+        Decoder("asr_transducer_inference:Speech2Text", **_SEARCHING_STANDALONE),
+    ),
     "asvspoof": _Entry("ASVSpoofTask", "asvspoof_inference:SpeechAntiSpoof"),
     "beats": _Entry("BeatsTask"),
     "cls": _Entry("CLSTask", "cls_inference:Classification"),

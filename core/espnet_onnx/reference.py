@@ -92,6 +92,9 @@ class Recogniser:
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         with without_dropout():
             results = self.speech2text(*map(torch.as_tensor, given))
+        # The standalone transducers' answers hypotheses, which it decodes when asked to.
+        if results and hasattr(results[0], "yseq"):
+            return self.speech2text.hypotheses_to_results(results)
         # Some answer (n-best, what they heard on the way).
         return results[0] if isinstance(results, tuple) else results
 
@@ -191,7 +194,8 @@ def same_answer(recogniser: Recogniser, inputs: Inputs, ids: Sequence[int], want
     """
     if tuple(ids) == want.ids:
         return "same"
-    if want.speakers > 1 or getattr(recogniser.speech2text, "beam_search", None) is None:
+    search = getattr(recogniser.speech2text, "beam_search", None)
+    if want.speakers > 1 or not hasattr(search, "scorers"):
         return "different"
     ours, theirs = recogniser.score(inputs, ids), recogniser.score(inputs, want.ids)
     return "tie" if abs(ours - theirs) <= TIE else "different"
@@ -207,10 +211,12 @@ def settings(live: Any) -> dict[str, Any]:
     Raises:
         InputError: it searches in a way that bundles do not.
     """
-    found = {**kept_settings(live), **getattr(live, "decode_conf", {})}
+    kept = kept_settings(live)
+    found = {**kept, **getattr(live, "decode_conf", {})}
     for name, search in getattr(live, "__dict__", {}).items():
         prefix = name.removesuffix("beam_search")
-        if prefix != name and search is not None:
+        # A search that keeps its settings its own way is no `BeamSearch`.
+        if prefix != name and search is not None and (hasattr(search, "weights") or not kept):
             found |= {f"{prefix}{k}": v for k, v in _settings(live, search, prefix).items()}
     return found
 

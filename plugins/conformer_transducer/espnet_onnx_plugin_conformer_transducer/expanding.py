@@ -12,7 +12,7 @@ from .lattice import Lattice
 from .paths import Path, ranked
 from .scores import Ask, Search
 
-__all__ = ["adaptive_expansion", "step_constrained"]
+__all__ = ["adaptive", "adaptive_expansion", "ask", "step_constrained"]
 
 # Rows of one frame by prefix, asked for as they are needed.
 Rows = Generator[Ask, Array, dict[int, Array]]
@@ -26,7 +26,7 @@ def step_constrained(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
         silent: list[Path] = []
         said: list[Path] = []
         for step in range(steps):
-            yield from _ask(paths, frame, known)
+            yield from ask(paths, frame, known)
             for path in paths:
                 row = known[path.prefix]
                 silent.append(lattice.silent(path, row))
@@ -37,7 +37,7 @@ def step_constrained(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
             if step < steps - 1:
                 paths = list(said)
         if steps > 1:
-            yield from _ask(said, frame, known)
+            yield from ask(said, frame, known)
             for path in said:
                 path.score += float(known[path.prefix][0])
         kept = ranked([*silent, *said], _score, lattice.beam)
@@ -57,10 +57,10 @@ def adaptive_expansion(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]
         there = {path.prefix for path in paths}
         silent: list[Path] = []
         for step in range(steps):
-            yield from _ask(paths, frame, known)
+            yield from ask(paths, frame, known)
             said: list[Path] = []
             for path in paths:
-                quiet, new = _adaptive(lattice, path, known[path.prefix], frame)
+                quiet, new = adaptive(lattice, path, known[path.prefix], frame)
                 silent += quiet
                 said += [path for path in new if path.prefix not in there]
             if not said:
@@ -71,7 +71,7 @@ def adaptive_expansion(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]
                 for path in said:
                     path.read = path.asked
                 continue
-            yield from _ask(said, frame, known)
+            yield from ask(said, frame, known)
             for path in said:
                 path.score += float(known[path.prefix][0])
             kept = ranked([*silent, *said], _score, lattice.beam)
@@ -82,9 +82,7 @@ def _score(path: Path) -> float:
     return path.score
 
 
-def _adaptive(
-    lattice: Lattice, path: Path, row: Array, frame: int
-) -> tuple[list[Path], list[Path]]:
+def adaptive(lattice: Lattice, path: Path, row: Array, frame: int) -> tuple[list[Path], list[Path]]:
     """`select_k_expansions`: the path after a blank, and with tokens, that are good enough."""
     count = lattice.beam + lattice.settings.expansion_beta
     top = np.argpartition(-row, count - 1)[:count]
@@ -106,7 +104,7 @@ def _adaptive(
     return silent, said
 
 
-def _ask(paths: Sequence[Path], frame: int, known: dict[int, Array]) -> Rows:
+def ask(paths: Sequence[Path], frame: int, known: dict[int, Array]) -> Rows:
     """Complete the rows of a frame."""
     missing = list(dict.fromkeys(path.prefix for path in paths if path.prefix not in known))
     if missing:
@@ -132,7 +130,7 @@ def _with_prefixes(
     ]
     pairs = [(longer, shorter, tokens) for longer, shorter, tokens in pairs if tokens]
     steps = [Path(number, 0.0) for _, _, tokens in pairs for number, _ in tokens]
-    known = yield from _ask([*paths, *steps], frame, {})
+    known = yield from ask([*paths, *steps], frame, {})
     for longer, shorter, tokens in pairs:
         score = shorter.score + sum(float(known[number][token]) for number, token in tokens)
         longer.score = float(np.logaddexp(longer.score, score))

@@ -61,6 +61,9 @@ class Lattice:
         prefix = self.prefixes.extended(path.prefix, token)
         return Path(prefix, score, (frame, path.frames))
 
+    def read_together(self, paths: Sequence[Path]) -> None:
+        """Told of the paths that a language model reads next, in one batch."""
+
     def expanded(self, path: Path, row: Array, frame: int) -> list[Path]:
         """The path with each of the best tokens, as many as the beam has places."""
         return [

@@ -1,4 +1,4 @@
-"""The graphs of a recurrent prediction network with its joint network (needs torch).
+"""The graphs of a prediction network with its joint network (needs torch).
 
 Shapes: B utterances, T frames, D encoder width, N pairs of a frame and a hypothesis, P units of
 the network, J joint width, V tokens.
@@ -28,7 +28,9 @@ FRAMES = ((9, 4), (1,), (17, 3, 5))
 
 
 class PredictionStep(nn.Module):
-    """`TransducerDecoder.batch_score` and the joint network behind it.
+    """`batch_score` of a prediction network and the joint network behind it.
+
+    A stateless network is one without layers.
 
     Attributes:
         input_names: the graph's inputs, in the order of `forward`.
@@ -38,12 +40,12 @@ class PredictionStep(nn.Module):
     def __init__(self, decoder: Any, joint: Any) -> None:
         super().__init__()
         self.embed = decoder.embed
-        steps = [step_of(layer) for layer in decoder.decoder]
+        steps = [step_of(layer) for layer in _layers(decoder)]
         self.cells = nn.ModuleList(steps)
         self.projection = Affine.of(joint.lin_dec)
         self.joint = Joint(joint)
-        self.units = steps[0].units
-        self.depth = len(steps[0].states)
+        self.units = steps[0].units if steps else 0
+        self.depth = len(steps[0].states) if steps else 0
         self.states = [f"{name}_{i}" for i, step in enumerate(steps) for name in step.states]
         self.input_names = ["frames", "tokens", *(f"past_{name}" for name in self.states)]
 
@@ -57,6 +59,15 @@ class PredictionStep(nn.Module):
             x = new[-self.depth]
         outputs = self.projection(x)
         return (self.joint(frames, outputs), outputs, *new)
+
+
+def _layers(decoder: Any) -> Sequence[Any]:
+    """Those of `TransducerDecoder`, `RNNDecoder` or `StatelessDecoder`."""
+    for name in ("decoder", "rnn"):
+        if hasattr(decoder, name):
+            layers: Sequence[Any] = getattr(decoder, name)
+            return layers
+    return ()
 
 
 class Reference:
@@ -97,23 +108,31 @@ class Reference:
         count = len(lengths)
         shape = (count, self._step.units)
         states = {f"past_{n}": rng.normal(size=shape).astype(np.float32) for n in self._step.states}
-        tokens = rng.integers(0, self._decoder.odim, count)
+        tokens = rng.integers(0, self._decoder.embed.num_embeddings, count)
         frames = rng.normal(size=(count, self._width)).astype(np.float32)
         return {"frames": frames, "tokens": tokens, **states}
 
     @torch.no_grad()
     def step(self, feed: Feed) -> Feed:
-        """`TransducerDecoder.rnn_forward` of one token, then `JointNetwork`."""
+        """What the network makes of one token, then `JointNetwork`."""
         given = {name: torch.from_numpy(array) for name, array in feed.items()}
+        out, states = self._decoded(given)
+        outputs = self._joint.lin_dec(out[:, 0])
+        log_probs = joint_of(self._joint, given["frames"], outputs)
+        return {"log_probs": log_probs.numpy(), "outputs": outputs.numpy(), **states}
+
+    def _decoded(self, given: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Any]]:
+        """`rnn_forward`, or the forward of a stateless network: (N, 1, P) and states."""
+        tokens = given["tokens"][:, None]
+        if not self._step.depth:
+            return self._decoder(tokens), {}
         kinds = ("z", "c")[: self._step.depth]
         layers = range(self._decoder.dlayers)
         past = [torch.stack([given[f"past_{kind}_{i}"] for i in layers]) for kind in kinds]
         pair = (past[0], past[1] if len(past) > 1 else None)
-        out, new = self._decoder.rnn_forward(self._decoder.embed(given["tokens"][:, None]), pair)
-        outputs = self._joint.lin_dec(out[:, 0])
+        out, new = self._decoder.rnn_forward(self._decoder.embed(tokens), pair)
         states = {f"{kind}_{i}": new[k][i].numpy() for i in layers for k, kind in enumerate(kinds)}
-        log_probs = joint_of(self._joint, given["frames"], outputs)
-        return {"log_probs": log_probs.numpy(), "outputs": outputs.numpy(), **states}
+        return out, states
 
 
 def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -78,6 +79,10 @@ class TransducerSearch:
                 f"search={settings.search} does not fit a model with {kind}: "
                 f"give {' or '.join(fit)}"
             )
+        self._check_expansions(settings)
+
+    def _check_expansions(self, settings: Any) -> None:
+        """Refuse more candidates than there are tokens."""
         wanted = settings.beam_size + settings.expansion_beta
         if settings.search == "maes" and wanted > self.vocab_size:
             raise InputError(

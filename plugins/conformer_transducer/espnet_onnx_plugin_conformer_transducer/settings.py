@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from espnet_onnx.errors import InputError
 
-__all__ = ["SEARCHES", "TransducerDecoding"]
+__all__ = ["SEARCHES", "StandaloneDecoding", "TransducerDecoding"]
 
 SEARCHES = ("default", "tsd", "alsd", "nsc", "maes", "mbg")
 
@@ -76,3 +76,38 @@ class TransducerDecoding:
     expansion_beta: int = attrs.field(default=2, validator=_whole)
     score_norm: bool = attrs.field(default=True, validator=_switch)
     score_norm_during: bool = attrs.field(default=False, validator=_switch)
+
+
+@attrs.frozen(kw_only=True)
+class StandaloneDecoding:
+    """The options of the standalone task's `BeamSearchTransducer`, with `Speech2Text`'s defaults.
+
+    Attributes:
+        beam_size: hypotheses kept; 1 is a beam of one, not greedy.
+        lm_weight: weight of the language model.
+        nbest: hypotheses returned.
+        search: "default", "tsd", "alsd" or "maes", as in `TransducerDecoding`.
+        max_sym_exp: most tokens in one frame, of tsd.
+        u_max: most tokens, of alsd.
+        nstep: most expansions in one frame, of maes.
+        expansion_gamma: how much worse than the best an expansion may be, of maes.
+        expansion_beta: expansions that are looked at beyond the beam, of maes.
+        score_norm: rank results by score per token.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    # This task's searches prune by score.
+    score_norm_during: ClassVar[bool] = False
+
+    beam_size: int = attrs.field(default=5, validator=_whole)
+    lm_weight: float = attrs.field(default=1.0, validator=_number)
+    nbest: int = attrs.field(default=1, validator=_whole)
+    search: str = attrs.field(default="default", validator=_search)
+    max_sym_exp: int = attrs.field(default=3, validator=_whole)
+    u_max: int = attrs.field(default=50, validator=_whole)
+    nstep: int = attrs.field(default=2, validator=_whole)
+    expansion_gamma: float = attrs.field(default=2.3, validator=_number)
+    expansion_beta: int = attrs.field(default=2, validator=_whole)
+    score_norm: bool = attrs.field(default=False, validator=_switch)

@@ -26,6 +26,8 @@ __all__ = ["Distances", "SimplifiedAttention", "TableAttention", "attention", "s
 # Encodings of distances: (P, T, D) of keys 0, 1, ... frames in the past, and in the future.
 Distances = tuple[Tensor, Tensor]
 
+_SHARED = ("linear_q", "linear_k", "linear_v", "linear_out", "linear_pos")
+
 
 def sinusoidal(sin: Tensor, cos: Tensor) -> Distances:
     """`RelPositionalEncoding` of sin and cos (1, T+1, D/2) of the distances 0..T."""
@@ -57,9 +59,6 @@ def attention(live: Any, *, from_table: bool) -> nn.Module:
         return SimplifiedAttention(named)
     named.pos_bias_u, named.pos_bias_v = live.pos_bias_u, live.pos_bias_v
     return TableAttention(named) if from_table else RelAttention(named)
-
-
-_SHARED = ("linear_q", "linear_k", "linear_v", "linear_out", "linear_pos")
 
 
 class TableAttention(RelAttention):

@@ -109,11 +109,15 @@ class BlockConv(nn.Module):
     def _strided(
         self, past: Tensor, future: Tensor, lengths: Tensor, frames: int
     ) -> tuple[Tensor, Tensor]:
-        steps = self.stride * torch.arange(frames, device=past.device)[None]
+        # Of the future, rows from the nearest on.
+        near = self.stride * torch.arange(frames, device=past.device)[None]
         first = self.reach + torch.remainder(lengths - 1 - self.reach, self.stride)
-        rows = (first[:, None] + steps).clamp(max=past.shape[1] - 1)
-        size = (len(lengths), -1, past.shape[2])
-        wanted = rows[..., None].expand(size[0], frames, size[2])
-        return past.expand(*size).gather(1, wanted), future.expand(*size)[:, :: self.stride][
-            :, :frames
-        ]
+        far = (first[:, None] + near).clamp(max=past.shape[1] - 1)
+        near = near.expand(lengths.shape[0], -1)
+        return _rows(past, far), _rows(future, near)
+
+
+def _rows(x: Tensor, rows: Tensor) -> Tensor:
+    """(P, T, D) and numbers (B, T') -> (B, T', D)."""
+    batch, width = rows.shape[0], x.shape[2]
+    return x.expand(batch, -1, -1).gather(1, rows[..., None].expand(-1, -1, width))

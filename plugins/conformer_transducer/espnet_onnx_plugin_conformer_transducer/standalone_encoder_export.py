@@ -58,7 +58,7 @@ class StandaloneEncoder(nn.Module):
         sines = self.sines(x)
         distances = sinusoidal(*sines)
         for number, one in enumerate(self.blocks):
-            if number in self.attending:
+            if not isinstance(one, BlockConv):
                 x = one(x, mask, table(distances) if self.attending[number] else sines)
                 continue
             before = lengths

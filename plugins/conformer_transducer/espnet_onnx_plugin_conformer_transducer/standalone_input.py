@@ -33,11 +33,10 @@ class _Conv(nn.Module):
         super().__init__()
         check_plain(live, nn.Conv2d)
         self.weight, self.bias = live.weight, live.bias
-        self.stride, self.padding = live.stride, live.padding
+        self.stride, self.padding = live.stride, int(live.padding[0])
 
     def forward(self, x: Tensor) -> Tensor:
-        # Padding of a number, never "same".
-        return F.relu(F.conv2d(x, self.weight, self.bias, self.stride, self.padding))  # type: ignore[arg-type]
+        return F.relu(F.conv2d(x, self.weight, self.bias, self.stride, self.padding))
 
 
 class _Plain(nn.Module):

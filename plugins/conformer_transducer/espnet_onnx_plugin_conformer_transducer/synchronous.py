@@ -8,7 +8,7 @@ from .lattice import Lattice
 from .paths import Path, ranked
 from .scores import Ask, Search
 
-__all__ = ["align_length_synchronous", "time_synchronous"]
+__all__ = ["align_length_synchronous", "merge", "time_synchronous"]
 
 
 def time_synchronous(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
@@ -19,9 +19,10 @@ def time_synchronous(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
         for step in range(lattice.settings.max_sym_exp):
             rows = yield Ask([frame] * len(saying), [path.prefix for path in saying])
             for path, row in zip(saying, rows, strict=True):
-                _merge(silent, lattice.silent(path, row))
+                merge(silent, lattice.silent(path, row))
             if step == lattice.settings.max_sym_exp - 1:
                 break
+            lattice.read_together(saying)
             longer = [
                 new
                 for path, row in zip(saying, rows, strict=True)
@@ -47,6 +48,7 @@ def align_length_synchronous(lattice: Lattice) -> Search[list[Path]]:
         if not running:
             continue
         rows = yield Ask([frame for frame, _ in running], [path.prefix for _, path in running])
+        lattice.read_together([path for _, path in running])
         found = []
         for (frame, path), row in zip(running, rows, strict=True):
             silent = lattice.silent(path, row)
@@ -55,12 +57,12 @@ def align_length_synchronous(lattice: Lattice) -> Search[list[Path]]:
             found += [silent, *lattice.expanded(path, row, frame)]
         merged: dict[int, Path] = {}
         for path in ranked(found, lattice.during, lattice.beam):
-            _merge(merged, path)
+            merge(merged, path)
         beam = list(merged.values())
     return lattice.result(ended) if ended else beam
 
 
-def _merge(paths: dict[int, Path], path: Path) -> None:
+def merge(paths: dict[int, Path], path: Path) -> None:
     """`recombine_hyps`: equal sequences are one hypothesis, the first, with both probabilities."""
     first = paths.setdefault(path.prefix, path)
     if first is not path:

@@ -1,0 +1,68 @@
+"""The searches of the standalone task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from espnet_onnx.errors import InputError
+
+from .best_first import best_first
+from .lattice import Lattice
+from .paths import Path
+from .prefixes import Prefixes
+from .scores import Search
+from .searcher import TransducerSearch
+from .standalone_searches import (
+    StandaloneFusion,
+    StandaloneLattice,
+    aligned,
+    recombining_expansion,
+)
+from .stream import GoingOn
+from .synchronous import time_synchronous
+
+__all__ = ["StandaloneSearch"]
+
+_GOING_ON: dict[str, GoingOn] = {
+    "default": best_first,
+    "tsd": time_synchronous,
+    "maes": recombining_expansion,
+}
+
+
+@attrs.define
+class StandaloneSearch(TransducerSearch):
+    """`BeamSearchTransducer` (espnet2/asr_transducer/beam_search_transducer.py) in numpy.
+
+    It follows `StandaloneDecoding`.
+    """
+
+    def check(self, settings: Any) -> None:
+        """Refuse a search that does not fit the model.
+
+        Raises:
+            InputError: names those that do.
+        """
+        fit = ("default", "tsd", "alsd", "maes")
+        if settings.search not in fit:
+            raise InputError(
+                f"search={settings.search} is none of a model of the task asr_transducer: "
+                f"give {' or '.join(fit)}"
+            )
+        self._check_expansions(settings)
+
+    def _search(self, settings: Any) -> Callable[[Lattice], Search[list[Path]]]:
+        return super()._search(settings) if self._going_on(settings) else aligned
+
+    def _going_on(self, settings: Any) -> GoingOn | None:
+        return _GOING_ON.get(settings.search)
+
+    def _lattice(self, settings: Any, prefixes: Prefixes) -> Lattice:
+        fusion = None
+        if self.lm is not None and settings.lm_weight != 0:
+            # Its own tree: what the model read may begin otherwise than the hypothesis.
+            fusion = StandaloneFusion(self.lm, Prefixes(self.blank), self.vocab_size - 1)
+        return StandaloneLattice(range(0), prefixes, settings, fusion)
