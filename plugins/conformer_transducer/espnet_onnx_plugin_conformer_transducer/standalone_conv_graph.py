@@ -82,11 +82,13 @@ class BlockConv(nn.Module):
         planes = F.conv1d(
             planes, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
         )
-        return self.activation(self.norm(planes)).transpose(1, 2), self.length(lengths)
+        out: Tensor = self.activation(self.norm(planes)).transpose(1, 2)
+        return out, self.length(lengths)
 
     def length(self, lengths: Tensor) -> Tensor:
         """(B,) of the input -> (B,) of the output; `Conv1d.create_new_mask` (202611)."""
-        return ((lengths + self.before - self.reach - 1) // self.stride + 1).clamp(min=0)
+        frames: Tensor = (lengths + self.before - self.reach - 1) // self.stride + 1
+        return frames.clamp(min=0)
 
     def moved(self, distances: Distances, lengths: Tensor, frames: int) -> Distances:
         """`Conv1d.create_new_pos_enc` and `out_pos`, of (B,) input lengths.

@@ -34,7 +34,8 @@ class StandaloneEncoder:
                 f"the input has {int(lengths.min())} frames and the encoder needs "
                 f"{self.shortest}: give a longer recording"
             )
-        return Encoded(*self._session(feats=feats, feats_lengths=lengths))
+        out, frames = self._session(feats=feats, feats_lengths=lengths)
+        return Encoded(out, frames)
 
 
 def build(

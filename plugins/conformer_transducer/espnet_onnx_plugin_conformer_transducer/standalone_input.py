@@ -5,7 +5,7 @@ Shapes: B utterances, T frames, F frequencies, C channels, D width.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -67,7 +67,8 @@ class _Vgg(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(_Conv(conv) for conv in convs)
         pools = [layer for layer in live.conv if isinstance(layer, nn.MaxPool2d)]
-        self.kernels = [int(pool.kernel_size) for pool in pools]
+        # ESPnet's pools are as high as wide: their size is one number.
+        self.kernels = [int(cast(int, pool.kernel_size)) for pool in pools]
         self.output = None if live.output is None else Affine.of(live.output)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

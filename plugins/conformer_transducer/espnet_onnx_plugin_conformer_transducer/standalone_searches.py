@@ -86,7 +86,8 @@ def recombining_expansion(lattice: Lattice, kept: list[Path]) -> Search[list[Pat
     reads all that a path says.
     """
     for frame in lattice.frames:
-        paths, known = kept, {}
+        paths = kept
+        known: dict[int, Array] = {}
         silent: list[Path] = []
         for _ in range(lattice.settings.nstep):
             yield from ask(paths, frame, known)
