@@ -48,25 +48,17 @@ class Ends:
         last, places = self._places[key]
         return x.scatter(2, places, torch.where(inside, torch.zeros(()), x.gather(2, last)))
 
-    def padded(self, x: Tensor, reach: int, mode: str) -> Tensor:
-        """(B, C, T) -> (B, C, T + 2 P), each utterance padded around its own ends.
+    def replicated(self, x: Tensor, reach: int) -> Tensor:
+        """(B, C, T) -> (B, C, T + 2 P), each utterance's outer steps repeated P = `reach` times.
 
-        Args:
-            x: whatever behind each utterance.
-            reach: P.
-            mode: `reflect` (of utterances longer than P), `replicate` or `constant` (zeros), as
-                `torch.nn.functional.pad` has them.
+        What stands behind an utterance's end in `x` does not matter.
         """
         if not reach:
             return x
-        behind = torch.arange(reach)
-        out = F.pad(x, (reach, reach), mode=mode)
-        where = self._spread(self.lengths[:, None] + reach + behind, x)
-        if mode == "constant":
-            return out.scatter(2, where, torch.zeros_like(where, dtype=x.dtype))
-        last = self.lengths[:, None] - 1
-        source = last - 1 - behind if mode == "reflect" else last.expand(-1, reach)
-        return out.scatter(2, where, x.gather(2, self._spread(source, x)))
+        out = F.pad(x, (reach, reach), mode="replicate")
+        where = self._spread(self.lengths[:, None] + reach + torch.arange(reach), x)
+        last = (self.lengths[:, None] - 1).expand(-1, reach)
+        return out.scatter(2, where, x.gather(2, self._spread(last, x)))
 
     def _behind(self, reach: int, steps: int) -> tuple[Tensor, Tensor]:
         """Which of the steps behind the end exist (B, 1, P), and where to write them (B, P)."""

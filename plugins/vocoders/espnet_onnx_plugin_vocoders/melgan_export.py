@@ -20,5 +20,10 @@ def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
     module = MelGAN(live, Normalise.of(component), mode, filter_bank(component))
     width = int(live.melgan[1].in_channels)
     return generator_graph(
-        component, part, module, lambda feats, _: live.inference(feats), width=width
+        component,
+        part,
+        module,
+        lambda feats, _: live.inference(feats),
+        width=width,
+        ragged=False,
     )

@@ -1,6 +1,9 @@
 """MelGAN's generator (Kumar et al. 2019), and its multi-band form (Yang et al. 2020).
 
-Shapes: B utterances, T frames or steps, D features, C channels.
+Images of height 1, rows all valid to their ends: as in `hifigan_graph`. So what pads a row by its
+reflection pads the utterance, as far as `vocoder_runtime` keeps what it hears of a row's ends.
+
+Shapes: B rows, T frames or steps, D features, C channels.
 """
 
 from __future__ import annotations
@@ -9,35 +12,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .ends_graph import Ends
-from .plain_graph import Join, plain
+from .ends_graph import WHOLE
+from .plain_graph import Join, flat, plain
 
 __all__ = ["MelGAN"]
 
 
 class MelGAN(nn.Module):
-    """`espnet2.gan_tts.melgan.MelGANGenerator.inference` of each utterance of a batch."""
+    """`espnet2.gan_tts.melgan.MelGANGenerator.inference` of each row of a batch."""
 
     def __init__(self, live: Any, normalise: nn.Module, mode: str, pqmf: Any = None) -> None:
-        """`mode` of padding, see `Ends.padded`; `live` is unchanged."""
+        """`mode` of padding, see `torch.nn.functional.pad`; `live` is unchanged."""
         super().__init__()
         self.normalise = normalise
-        self.layers = nn.ModuleList(_layers(list(live.melgan), mode))
+        self.layers = nn.Sequential(*_layers(list(live.melgan), mode))
         self.join = Join(pqmf)
 
-    def forward(self, feats: Tensor, feats_lengths: Tensor) -> Tensor:
-        """(B, T, D), (B,) -> (B, T hop), undefined behind each utterance."""
-        x, ends = self.normalise(feats).transpose(1, 2), Ends(feats_lengths)
-        for layer in self.layers:
-            if isinstance(layer, _Padded | _Stack):
-                x = layer(x, ends)
-            elif isinstance(layer, nn.ConvTranspose1d):
-                x = layer(ends.zeros(x, 1))
-                ends = ends.scaled(layer.stride[0])
-            else:
-                x = layer(x)
-        wave: Tensor = self.join(x, ends)
+    def forward(self, feats: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T hop)."""
+        x = self.layers(self.normalise(feats).transpose(1, 2)[:, :, None])
+        wave: Tensor = self.join(x[:, :, 0], WHOLE)
         return wave
 
 
@@ -50,7 +46,7 @@ def _layers(live: Sequence[Any], mode: str) -> list[nn.Module]:
         elif isinstance(layer, nn.Conv1d):
             out.append(_Padded(before, layer, mode))
         elif isinstance(layer, nn.ConvTranspose1d):
-            out.append(plain(layer))
+            out.append(_Upsampling(layer))
         elif not hasattr(layer, "padding"):
             out.append(layer)
     return out
@@ -60,10 +56,22 @@ class _Padded(nn.Module):
     def __init__(self, pad: Any, conv: Any, mode: str) -> None:
         super().__init__()
         self.reach, self.mode = int(pad.padding[0]), mode
-        self.conv = plain(conv)
+        self.conv = flat(conv)
 
-    def forward(self, x: Tensor, ends: Ends) -> Tensor:
-        out: Tensor = self.conv(ends.padded(x, self.reach, self.mode))
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(F.pad(x, (self.reach, self.reach, 0, 0), mode=self.mode))
+        return out
+
+
+class _Upsampling(nn.Module):
+    """Over steps: a transposed convolution has no blocked kernel, and so it becomes int8."""
+
+    def __init__(self, live: Any) -> None:
+        super().__init__()
+        self.conv = plain(live)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x.squeeze(2)).unsqueeze(2)
         return out
 
 
@@ -74,9 +82,9 @@ class _Stack(nn.Module):
         super().__init__()
         self.first_act, pad, wide, self.second_act, narrow = live.stack
         self.wide = _Padded(pad, wide, mode)
-        self.narrow, self.skip = plain(narrow), plain(live.skip_layer)
+        self.narrow, self.skip = flat(narrow), flat(live.skip_layer)
 
-    def forward(self, x: Tensor, ends: Ends) -> Tensor:
-        y = self.second_act(self.wide(self.first_act(x), ends))
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second_act(self.wide(self.first_act(x)))
         out: Tensor = self.narrow(y) + self.skip(x)
         return out

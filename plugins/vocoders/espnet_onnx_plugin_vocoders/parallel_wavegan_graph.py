@@ -62,7 +62,7 @@ class _Upsample(nn.Module):
     def forward(self, c: Tensor, ends: Ends) -> tuple[Tensor, Ends]:
         """(B, D, T) -> (B, D, N) and its ends."""
         if self.conv_in is not None:
-            c = self.conv_in(ends.padded(c, self.window, "replicate"))
+            c = self.conv_in(ends.replicated(c, self.window))
         for step in self.steps:
             c, ends = step(c, ends)
             if self.act is not None:

@@ -118,6 +118,7 @@ def _windows(frames: int, context: int) -> tuple[Array, int]:
     count = 1 if contexts < _PAIR else 2
     if contexts >= _ALL_ROWS:
         count = max(_ROWS, -(-frames // _LONGEST))
+        count += count % 2  # a window alone keeps one thread busy
     shared = (2 * context + 1) * (count - 1)
     size = -(-(frames + shared) // count)
     return np.linspace(0, frames - size, count).round().astype(np.int64), size
