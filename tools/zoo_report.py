@@ -42,18 +42,17 @@ Frontend replaced: these configs take features from several frontends (`fused`),
 """
 ABOUT = """# The public zoo, architecture by architecture
 
-Every training config of a census of ESPnet's public models (speech recognition by attention and
-CTC, translation, understanding, discrete tokens, speech synthesis) that is claimed as a whole, as a
-small model with random weights: at most 2 blocks (decoders 1), 128 wide, 30 tokens, and every other
-option of the config as it is. Each model is exported in fp32 and
-int8; every graph is compared with ESPnet's module utterance by utterance in ragged batches; then
-bundle and ESPnet's own inference search one recording with 3 hypotheses, or speak. Configs that
-differ only in sizes and in what training reads are one model here. Self-supervised frontends
-(`s3prl`) are small models of the same family. A config that names no normalisation takes the
-recipes' statistics (`global_mvn`). int8 tokens are for information: a random model decides by much
-less than a trained one. No tokens stand where ESPnet's ordinary inference does not run the model:
-Mask-CTC has a program of its own, and a Longformer in mode `tvm` needs a GPU there. Models with
-parts that no other has are checked first.
+Every training config of a census of ESPnet's public models (speech recognition by attention, CTC
+and transducers, translation, understanding, discrete tokens, speech synthesis) that is claimed as a
+whole, as a small model with random weights: at most 2 blocks (decoders 1), 128 wide, 30 tokens, and
+every other option of the config as it is. Each model is exported in fp32 and int8; every graph is
+compared with ESPnet's module utterance by utterance in ragged batches; then bundle and ESPnet's own
+inference search one recording with 3 hypotheses, or speak. Configs that differ only in sizes and in
+what training reads are one model here. Self-supervised frontends (`s3prl`) are small models of the
+same family. A config that names no normalisation takes the recipes' statistics (`global_mvn`). int8
+tokens are for information: a random model decides by much less than a trained one. No tokens stand
+where ESPnet's ordinary inference does not run the model: Mask-CTC has a program of its own, and a
+Longformer in mode `tvm` needs a GPU there. Models with parts that no other has are checked first.
 
 Written by `python tools/zoo_parity.py CONFIGS --results zoo.jsonl --docs docs/zoo.md`.
 

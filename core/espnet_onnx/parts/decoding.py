@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import attrs
 
-from ..errors import InputError
+from .option_checks import beam, finite, one_of, refused, share, switch, whole
 
 __all__ = ["SEARCHES", "Decoding"]
 
 SEARCHES = ("beam", "greedy", "time_sync")
-# Beams far beyond use, which take all memory there is, are slips of the pen.
-WIDEST = 10_000
-
-
-def _finite(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _refused(attribute.name, value, "a finite number")
-
-
-def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    smallest = 0 if attribute.name == "ctc_window_margin" else 1
-    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
-        raise _refused(attribute.name, value, f"a whole number of at least {smallest}")
-
-
-def _beam(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    _whole(_, attribute, value)
-    if value > WIDEST:
-        raise _refused(attribute.name, value, f"a whole number of at most {WIDEST}")
-
-
-def _share(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    _finite(_, attribute, value)
-    if not 0.0 <= value <= 1.0:
-        raise _refused(attribute.name, value, "a number from 0 to 1")
 
 
 def _longest(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    _finite(_, attribute, value)
+    finite(_, attribute, value)
     if -1.0 < value < 0.0:
-        raise _refused(attribute.name, value, "0, a positive ratio, or minus a number of tokens")
-
-
-def _switch(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool):
-        raise _refused(attribute.name, value, "true or false")
-
-
-def _search(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value not in SEARCHES:
-        raise _refused(attribute.name, value, "one of " + ", ".join(SEARCHES))
-
-
-def _refused(name: str, value: Any, wanted: str) -> InputError:
-    return InputError(f"decoding option {name}={value!r} cannot be used: give {wanted}")
+        raise refused(attribute.name, value, "0, a positive ratio, or minus a number of tokens")
 
 
 @attrs.frozen(kw_only=True)
@@ -86,18 +46,18 @@ class Decoding:
         InputError: a value is out of range.
     """
 
-    beam_size: int = attrs.field(default=20, validator=_beam)
-    ctc_weight: float = attrs.field(default=0.5, validator=_share)
-    lm_weight: float = attrs.field(default=1.0, validator=_finite)
-    ngram_weight: float = attrs.field(default=0.9, validator=_finite)
-    rescoring_weight: float = attrs.field(default=0.0, validator=_finite)
-    penalty: float = attrs.field(default=0.0, validator=_finite)
+    beam_size: int = attrs.field(default=20, validator=beam)
+    ctc_weight: float = attrs.field(default=0.5, validator=share)
+    lm_weight: float = attrs.field(default=1.0, validator=finite)
+    ngram_weight: float = attrs.field(default=0.9, validator=finite)
+    rescoring_weight: float = attrs.field(default=0.0, validator=finite)
+    penalty: float = attrs.field(default=0.0, validator=finite)
     maxlenratio: float = attrs.field(default=0.0, validator=_longest)
-    minlenratio: float = attrs.field(default=0.0, validator=_finite)
-    nbest: int = attrs.field(default=1, validator=_whole)
-    normalize_length: bool = attrs.field(default=False, validator=_switch)
-    ctc_window_margin: int = attrs.field(default=100, validator=_whole)
-    search: str = attrs.field(default="beam", validator=_search)
+    minlenratio: float = attrs.field(default=0.0, validator=finite)
+    nbest: int = attrs.field(default=1, validator=whole(1))
+    normalize_length: bool = attrs.field(default=False, validator=switch())
+    ctc_window_margin: int = attrs.field(default=100, validator=whole(0))
+    search: str = attrs.field(default="beam", validator=one_of(SEARCHES))
 
     @property
     def weights(self) -> dict[str, float]:

@@ -23,7 +23,7 @@ _CLAIMS: dict[tuple[str, str], str] = {
 _HOMES: dict[str, tuple[str, str]] = {
     "conformer_transducer.prediction": (".prediction_export", ".prediction_runtime"),
     "conformer_transducer.root": (".root_export", ".root_runtime"),
-    "conformer_transducer.standalone": (".root_export", ".standalone_runtime"),
+    "conformer_transducer.standalone": (".root_export", ".root_runtime"),
     "conformer_transducer.standalone_encoder": (
         ".standalone_encoder_export",
         ".standalone_encoder_runtime",

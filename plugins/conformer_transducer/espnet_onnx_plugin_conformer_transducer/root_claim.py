@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -21,7 +22,7 @@ from espnet_onnx.recognition import (
 
 from .settings import TransducerDecoding
 
-__all__ = ["claim"]
+__all__ = ["claim", "prediction"]
 
 KIND = "conformer_transducer.root"
 STAGES = ("frontend", "normalize", "preencoder", "encoder", "postencoder")
@@ -47,7 +48,7 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined | None:
     if component.type == "st":
         # ESPnet's st model conditions no encoder on CTC.
         given["ctc"] = None
-    children = stages(component, STAGES, given) | _prediction(component, given)
+    children = stages(component, STAGES, given) | prediction(component, given)
     return eo.Part(
         KIND, children | companions(component), _config(component), tokenizer_files(component)
     )
@@ -65,18 +66,18 @@ def _why_not(component: eo.Component) -> str | None:
     return no_tokenizer(conf)
 
 
-def _prediction(component: eo.Component, given: dict[str, Any]) -> dict[str, eo.Component]:
+def prediction(component: eo.Component, given: Mapping[str, Any]) -> dict[str, eo.Component]:
     """The prediction network, which is given the joint network: both run in one graph."""
     joint = live(component, "joint_network") or live(component, "st_joint_network")
-    given = {**given, "joint": joint}
     made = child(
         component,
         "decoder",
+        name="prediction",
         role="prediction",
         module=live(component, "decoder"),
-        given=given,
+        given={**given, "joint": joint},
     )
-    return {} if made is None else {"prediction": attrs.evolve(made, name="prediction")}
+    return {} if made is None else {"prediction": made}
 
 
 def _config(component: eo.Component) -> dict[str, Any]:

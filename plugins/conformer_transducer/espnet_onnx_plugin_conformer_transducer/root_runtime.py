@@ -1,4 +1,4 @@
-"""Runs a transducer: waveform to text."""
+"""Runs a transducer of either kind of task: waveform to text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from espnet_onnx.parts.recognizer import Recognizer
 from espnet_onnx.roles import Session
 
 from .searcher import TransducerSearch
-from .settings import TransducerDecoding
+from .settings import StandaloneDecoding, TransducerDecoding
+from .standalone_searcher import StandaloneSearch
 
 __all__ = ["build"]
+
+_SEARCHES: dict[str, tuple[type[TransducerSearch], type[Any]]] = {
+    "conformer_transducer.root": (TransducerSearch, TransducerDecoding),
+    "conformer_transducer.standalone": (StandaloneSearch, StandaloneDecoding),
+}
 
 
 def build(
@@ -20,11 +26,12 @@ def build(
 ) -> Recognizer:
     """The recogniser of a bundle's root node."""
     config = node.config
-    searcher = TransducerSearch(
+    search, settings = _SEARCHES[node.kind]
+    searcher = search(
         children["prediction"],
         children.get("lm"),
         blank=config["blank"],
         vocab_size=len(config["token_list"]),
-        durations=tuple(config["durations"]),
+        durations=tuple(config.get("durations", ())),
     )
-    return Recognizer.from_node(node, children, searcher, TransducerDecoding)
+    return Recognizer.from_node(node, children, searcher, settings)

@@ -5,9 +5,9 @@ Shapes: B utterances, T frames, J joint width, V tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -30,12 +30,6 @@ from .synchronous import align_length_synchronous, time_synchronous
 
 __all__ = ["TransducerSearch"]
 
-_GOING_ON: dict[str, GoingOn] = {
-    "default": best_first,
-    "tsd": time_synchronous,
-    "nsc": step_constrained,
-    "maes": adaptive_expansion,
-}
 _SEARCHES = ("default", "tsd", "alsd", "nsc", "maes")
 
 
@@ -48,7 +42,15 @@ class TransducerSearch:
         lm: the language model, if there is one.
         blank: id of the blank, the first token of every hypothesis.
         durations: frames of each big blank; none in an ordinary model.
+        going_on: name -> search, of those that go from frame to frame, so streams can, too.
     """
+
+    going_on: ClassVar[Mapping[str, GoingOn]] = {
+        "default": best_first,
+        "tsd": time_synchronous,
+        "nsc": step_constrained,
+        "maes": adaptive_expansion,
+    }
 
     prediction: Prediction
     lm: Scorer | None
@@ -122,8 +124,8 @@ class TransducerSearch:
             if self.durations:
                 raise InputError("a model with several blanks needs whole recordings")
             raise InputError(
-                f"search={settings.search} needs whole recordings: give {', '.join(_GOING_ON)} or "
-                "beam_size=1 for a stream"
+                f"search={settings.search} needs whole recordings: give {', '.join(self.going_on)} "
+                "for a stream"
             )
         lattice = self._lattice(settings, Prefixes(self.blank))
         return TransducerStream(self.prediction, search, lattice, streaming)
@@ -138,7 +140,7 @@ class TransducerSearch:
         """The search, if it goes from frame to frame."""
         if self.durations:
             return None
-        return greedy if settings.beam_size == 1 else _GOING_ON.get(settings.search)
+        return greedy if settings.beam_size == 1 else self.going_on.get(settings.search)
 
     def _lattice(self, settings: TransducerDecoding, prefixes: Prefixes) -> Lattice:
         """One without frames."""

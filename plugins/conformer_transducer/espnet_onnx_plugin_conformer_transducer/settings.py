@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
-from espnet_onnx.errors import InputError
+from espnet_onnx.parts.option_checks import beam, finite, one_of, switch, whole
 
 __all__ = ["SEARCHES", "StandaloneDecoding", "TransducerDecoding"]
 
 SEARCHES = ("default", "tsd", "alsd", "nsc", "maes", "mbg")
-
-
-def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    fewest = 0 if attribute.name in ("prefix_alpha", "expansion_beta") else 1
-    if isinstance(value, bool) or not isinstance(value, int) or value < fewest:
-        raise _refused(attribute.name, value, f"a whole number of at least {fewest}")
-
-
-def _number(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:
-        raise _refused(attribute.name, value, "a finite number")
-
-
-def _switch(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool):
-        raise _refused(attribute.name, value, "true or false")
-
-
-def _search(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value not in SEARCHES:
-        raise _refused(
-            attribute.name, value, "one of " + ", ".join(SEARCHES) + " (beam_size=1 is greedy)"
-        )
-
-
-def _refused(name: str, value: Any, wanted: str) -> InputError:
-    return InputError(f"decoding option {name}={value!r} cannot be used: give {wanted}")
+_search = one_of(SEARCHES, " (beam_size=1 is greedy)")
 
 
 @attrs.frozen(kw_only=True)
@@ -64,18 +38,18 @@ class TransducerDecoding:
         InputError: a value is out of range.
     """
 
-    beam_size: int = attrs.field(default=20, validator=_whole)
-    lm_weight: float = attrs.field(default=1.0, validator=_number)
-    nbest: int = attrs.field(default=1, validator=_whole)
+    beam_size: int = attrs.field(default=20, validator=beam)
+    lm_weight: float = attrs.field(default=1.0, validator=finite)
+    nbest: int = attrs.field(default=1, validator=whole(1))
     search: str = attrs.field(default="default", validator=_search)
-    max_sym_exp: int = attrs.field(default=2, validator=_whole)
-    u_max: int = attrs.field(default=50, validator=_whole)
-    nstep: int = attrs.field(default=1, validator=_whole)
-    prefix_alpha: int = attrs.field(default=1, validator=_whole)
-    expansion_gamma: float = attrs.field(default=2.3, validator=_number)
-    expansion_beta: int = attrs.field(default=2, validator=_whole)
-    score_norm: bool = attrs.field(default=True, validator=_switch)
-    score_norm_during: bool = attrs.field(default=False, validator=_switch)
+    max_sym_exp: int = attrs.field(default=2, validator=whole(1))
+    u_max: int = attrs.field(default=50, validator=whole(1))
+    nstep: int = attrs.field(default=1, validator=whole(1))
+    prefix_alpha: int = attrs.field(default=1, validator=whole(0))
+    expansion_gamma: float = attrs.field(default=2.3, validator=finite)
+    expansion_beta: int = attrs.field(default=2, validator=whole(0))
+    score_norm: bool = attrs.field(default=True, validator=switch())
+    score_norm_during: bool = attrs.field(default=False, validator=switch())
 
 
 @attrs.frozen(kw_only=True)
@@ -101,13 +75,13 @@ class StandaloneDecoding:
     # This task's searches prune by score.
     score_norm_during: ClassVar[bool] = False
 
-    beam_size: int = attrs.field(default=5, validator=_whole)
-    lm_weight: float = attrs.field(default=1.0, validator=_number)
-    nbest: int = attrs.field(default=1, validator=_whole)
+    beam_size: int = attrs.field(default=5, validator=beam)
+    lm_weight: float = attrs.field(default=1.0, validator=finite)
+    nbest: int = attrs.field(default=1, validator=whole(1))
     search: str = attrs.field(default="default", validator=_search)
-    max_sym_exp: int = attrs.field(default=3, validator=_whole)
-    u_max: int = attrs.field(default=50, validator=_whole)
-    nstep: int = attrs.field(default=2, validator=_whole)
-    expansion_gamma: float = attrs.field(default=2.3, validator=_number)
-    expansion_beta: int = attrs.field(default=2, validator=_whole)
-    score_norm: bool = attrs.field(default=False, validator=_switch)
+    max_sym_exp: int = attrs.field(default=3, validator=whole(1))
+    u_max: int = attrs.field(default=50, validator=whole(1))
+    nstep: int = attrs.field(default=2, validator=whole(1))
+    expansion_gamma: float = attrs.field(default=2.3, validator=finite)
+    expansion_beta: int = attrs.field(default=2, validator=whole(0))
+    score_norm: bool = attrs.field(default=False, validator=switch())

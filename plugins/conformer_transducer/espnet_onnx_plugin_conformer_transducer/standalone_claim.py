@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 import espnet_onnx as eo
-from espnet_onnx.components import child
 from espnet_onnx.recognition import (
     companions,
     given_to_children,
-    live,
     no_tokenizer,
     recognition_config,
     stages,
     tokenizer_files,
 )
 
+from .root_claim import prediction
 from .settings import StandaloneDecoding
 
 __all__ = ["claim"]
@@ -32,20 +29,7 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
     if reason is not None:
         return eo.Declined(reason)
     given = given_to_children(component)
-    children = stages(component, STAGES, given) | _prediction(component, given)
+    children = stages(component, STAGES, given) | prediction(component, given)
     config = recognition_config(component, weight=0.0)
     config["decoding"] = attrs.asdict(StandaloneDecoding())
     return eo.Part(KIND, children | companions(component), config, tokenizer_files(component))
-
-
-def _prediction(component: eo.Component, given: dict[str, Any]) -> dict[str, eo.Component]:
-    """The prediction network, which is given the joint network: both run in one graph."""
-    made = child(
-        component,
-        "decoder",
-        name="prediction",
-        role="prediction",
-        module=live(component, "decoder"),
-        given={**given, "joint": live(component, "joint_network")},
-    )
-    return {} if made is None else {"prediction": made}

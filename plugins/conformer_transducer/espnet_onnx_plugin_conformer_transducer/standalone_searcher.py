@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import attrs
 
@@ -26,12 +26,6 @@ from .synchronous import time_synchronous
 
 __all__ = ["StandaloneSearch"]
 
-_GOING_ON: dict[str, GoingOn] = {
-    "default": best_first,
-    "tsd": time_synchronous,
-    "maes": recombining_expansion,
-}
-
 
 @attrs.define
 class StandaloneSearch(TransducerSearch):
@@ -39,6 +33,12 @@ class StandaloneSearch(TransducerSearch):
 
     It follows `StandaloneDecoding`.
     """
+
+    going_on: ClassVar[Mapping[str, GoingOn]] = {
+        "default": best_first,
+        "tsd": time_synchronous,
+        "maes": recombining_expansion,
+    }
 
     def check(self, settings: Any) -> None:
         """Refuse a search that does not fit the model.
@@ -58,7 +58,7 @@ class StandaloneSearch(TransducerSearch):
         return super()._search(settings) if self._going_on(settings) else aligned
 
     def _going_on(self, settings: Any) -> GoingOn | None:
-        return _GOING_ON.get(settings.search)
+        return self.going_on.get(settings.search)
 
     def _lattice(self, settings: Any, prefixes: Prefixes) -> Lattice:
         fusion = None

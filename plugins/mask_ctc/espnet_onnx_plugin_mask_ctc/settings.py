@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
-from espnet_onnx.errors import InputError
+from espnet_onnx.parts.option_checks import share, whole
 
 __all__ = ["MaskDecoding"]
-
-
-def _count(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _refused(attribute.name, value, "a whole number of at least 0")
-
-
-def _share(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0.0 <= value <= 1.0:
-        raise _refused(attribute.name, value, "a number from 0 to 1")
-
-
-def _refused(name: str, value: Any, wanted: str) -> InputError:
-    return InputError(f"decoding option {name}={value!r} cannot be used: give {wanted}")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,5 +22,5 @@ class MaskDecoding:
         InputError: a value is out of range.
     """
 
-    n_iterations: int = attrs.field(default=10, validator=_count)
-    threshold_probability: float = attrs.field(default=0.99, validator=_share)
+    n_iterations: int = attrs.field(default=10, validator=whole(0))
+    threshold_probability: float = attrs.field(default=0.99, validator=share)

@@ -157,7 +157,7 @@ def test_the_best_hypothesis_alone() -> None:
 @pytest.mark.parametrize(
     ("settings", "streaming", "line"),
     [
-        ({"search": "alsd"}, {}, "whole recordings: give default, tsd, nsc, maes or beam_size=1"),
+        ({"search": "alsd"}, {}, "whole recordings: give default, tsd, nsc, maes for a stream"),
         ({}, {"decoder_text_length_limit": 4}, "decoder_text_length_limit=4"),
     ],
 )
