@@ -25,6 +25,8 @@ __all__ = ["main", "write_model"]
 
 SCALE = 8.0
 EOS_BIAS = -30.0
+# What names a task that is not asr.
+_TASKS = {"lm": "lm", "joint_network_conf": "asr_transducer"}
 STATS = "feats_stats.npz"
 FRAMES, BANDS = 1000, 80  # of the made-up features whose statistics are written
 
@@ -41,7 +43,7 @@ def write_model(config: Mapping[str, Any], folder: Path, vocab: int = 5000) -> f
         Millions of parameters.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    task = "lm" if "lm" in config else "asr"
+    task = next((task for key, task in _TASKS.items() if key in config), "asr")
     complete = {
         **config,
         "init": None,
@@ -49,7 +51,7 @@ def write_model(config: Mapping[str, Any], folder: Path, vocab: int = 5000) -> f
         "bpemodel": None,
         "token_list": ["<blank>", "<unk>", *(f"t{i}" for i in range(vocab - 3)), "<sos/eos>"],
     }
-    if task == "asr":
+    if task != "lm":
         _write_statistics(folder / STATS)
         normalize = {"normalize": "global_mvn", "normalize_conf": {"stats_file": STATS}}
         complete |= {"input_size": None, **normalize}

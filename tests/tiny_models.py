@@ -45,7 +45,9 @@ def changed(**replaced: Any) -> dict[str, Any]:
     return config
 
 
-def write_model(folder: Path, config: Mapping[str, Any] = TINY, *, spread: float = 0.4) -> Path:
+def write_model(
+    folder: Path, config: Mapping[str, Any] = TINY, *, spread: float = 0.4, task: str = "asr"
+) -> Path:
     """A model folder: config.yaml, and random weights that are always the same."""
     import torch
 
@@ -55,7 +57,7 @@ def write_model(folder: Path, config: Mapping[str, Any] = TINY, *, spread: float
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model, _ = loader.build_model(config, "asr", base=folder)
+        model, _ = loader.build_model(config, task, base=folder)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(spread * torch.randn_like(parameter))

@@ -131,7 +131,7 @@ class StreamingSpeech2Text:
         sizes = {"block_size": block_size, "hop_size": hop_size, "look_ahead": look_ahead}
         self._options = {**options, **sizes}
         self.start()
-        self.hop_size = self._asr.frontend.hop_length * self._asr.encoder.hop
+        self.hop_size = self._stream.utterance.hop
 
     def start(self) -> None:
         """Begin a recording; what was pushed of another is dropped."""

@@ -16,8 +16,10 @@ from .types import Array
 __all__ = [
     "CTC",
     "Acoustic",
+    "ChunkEncoder",
     "Encoded",
     "Encoder",
+    "EncoderStream",
     "Frontend",
     "GrowingScorer",
     "Noise",
@@ -120,6 +122,50 @@ class StreamingEncoder(Encoder, Protocol):
 
         Raises:
             AudioError: the recording ends before the encoder's shortest input.
+        """
+
+
+class EncoderStream(Protocol):
+    """A recording that an encoder hears while it comes in.
+
+    Attributes:
+        hop: samples from one block of output to the next.
+        padding: samples of silence that were put behind the last ones.
+    """
+
+    hop: int
+    padding: int
+
+    def push(self, samples: Array, *, last: bool) -> Array | None:
+        """(S,) more samples -> (T, D), the encoder output that is now known and was not before.
+
+        None where nothing was encoded.
+
+        Raises:
+            AudioError: they are the last, and the recording is too short for the encoder.
+        """
+
+
+class ChunkEncoder(Encoder, Protocol):
+    """Role `encoder`, of one whose streams are cut into chunks before there are features."""
+
+    def listen(
+        self,
+        frontend: Frontend,
+        normalize: Sequence[Transform],
+        decoding_window: int | None,
+        left_context: int | None,
+    ) -> EncoderStream:
+        """Begin a stream.
+
+        Args:
+            frontend: waveform to features.
+            normalize: what follows it.
+            decoding_window: milliseconds of a chunk; None for the encoder's own.
+            left_context: encoder frames before a chunk that it sees; None for the encoder's own.
+
+        Raises:
+            InputError: the encoder cannot stream, or an option does not fit it.
         """
 
 

@@ -98,8 +98,8 @@ class Graph:
             `forward` parameters are the input names of the graph (of a `forward(self, *tensors)`
             the module's own `input_names`); it returns a tensor or a tuple.
         outputs: names of what `forward` returns, in order.
-        axes: for every input and output the names of its axes; None is a fixed size. The axis
-            `batch` counts utterances.
+        axes: for every input and output, and what else of a feed is cut to one utterance, the
+            names of its axes; None is a fixed size. The axis `batch` counts utterances.
         lengths: axis name -> the input or output, shape (batch,), that holds its valid sizes.
         feed: makes inputs for the given lengths, one per utterance (its unit is the graph's own:
             samples, frames, ...). Names that are not inputs of `module` reach only `reference`.

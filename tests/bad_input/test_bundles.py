@@ -105,6 +105,8 @@ def test_a_model_that_cannot_stream(refused: Callable[..., str], tiny_bundle: Pa
     assert "this model's encoder cannot stream: recognise whole recordings" in line
     line = refused("stream", tiny_bundle, "a.wav", "--rate", 8000)
     assert "a.wav: states its own sample rate: --rate is for standard input" in line
+    line = refused("stream", tiny_bundle, "a.wav", "--set", "sample_rate=8000")
+    assert "--set sample_rate: is no search setting: give --rate" in line
 
 
 def test_verify_against_another_model(

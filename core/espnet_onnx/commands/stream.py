@@ -11,6 +11,7 @@ import typer
 
 from ..errors import AudioError, InputError
 from .output import Bundle
+from .setting import Set, settings
 
 __all__ = ["register"]
 
@@ -30,6 +31,7 @@ def stream(
     precision: str | None = typer.Option(None, help="fp32 or int8; default is the bundle's first."),
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     ctc_weight: float | None = typer.Option(None, help="Weight of CTC against attention, 0 to 1."),
+    setting: list[str] = Set,
     chunk: float = typer.Option(
         0.2, min=0.01, max=60, help="Seconds of audio that are taken at once."
     ),
@@ -48,16 +50,18 @@ def stream(
     """
     from ..runtime import load
 
-    given = {"beam_size": beam_size, "ctc_weight": ctc_weight}
-    decoding: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    weights = {"beam_size": beam_size, "ctc_weight": ctc_weight}
+    decoding: dict[str, Any] = {k: v for k, v in weights.items() if v is not None}
     asr = load(bundle, precision=precision, threads=threads, **decoding)
     if not hasattr(asr, "stream"):
         raise InputError(f"{bundle}: this bundle does not stream speech: use espnet_onnx.load")
     if audio != STDIN and rate is not None:
         raise InputError(f"{audio}: states its own sample rate: --rate is for standard input")
-    running = asr.stream(
-        sample_rate=rate if audio == STDIN else None, disable_repetition_detection=eager
-    )
+    given = settings(setting)
+    if "sample_rate" in given:
+        raise InputError("--set sample_rate: is no search setting: give --rate")
+    options = {"disable_repetition_detection": eager} | given
+    running = asr.stream(sample_rate=rate if audio == STDIN else None, **options)
     shown = 0
     for samples in _chunks(audio, chunk, rate or running.sample_rate, running.sample_rate):
         partial = running.push(samples)

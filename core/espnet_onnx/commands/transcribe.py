@@ -14,6 +14,7 @@ import typer
 from ..errors import AudioError, InputError
 from .output import Bundle, print_json
 from .recordings import recognise
+from .setting import Set, settings
 
 if TYPE_CHECKING:
     from ..parts.result import Recognition, Segment
@@ -54,10 +55,10 @@ def transcribe(
     beam_size: int | None = typer.Option(None, help="Hypotheses kept in the search."),
     ctc_weight: float | None = typer.Option(None, help="Weight of CTC against attention, 0 to 1."),
     nbest: int | None = typer.Option(None, help="Hypotheses to return (json)."),
-    search: str | None = typer.Option(None, help="beam; or by CTC alone: greedy, time_sync."),
-    setting: list[str] = typer.Option(
-        [], "--set", metavar="NAME=VALUE", help="Any other search setting: maxlenratio=-40."
+    search: str | None = typer.Option(
+        None, help="beam; by CTC alone greedy, time_sync; transducers: tsd, maes, ..."
     ),
+    setting: list[str] = Set,
     batch_size: int = typer.Option(
         1, min=1, help="Recordings, or pieces of a long one, decoded together."
     ),
@@ -97,7 +98,7 @@ def transcribe(
     _check_output(audio, form, output)
     cutting = Cutting(long=long.value, window=window, overlap=overlap, vad=vad)
     given = {"beam_size": beam_size, "ctc_weight": ctc_weight, "nbest": nbest, "search": search}
-    decoding = {k: v for k, v in given.items() if v is not None} | dict(map(_setting, setting))
+    decoding = {k: v for k, v in given.items() if v is not None} | settings(setting)
     asr = load(bundle, precision=precision, threads=threads, **decoding)
     _check_recogniser(asr, bundle)
     recordings = list(zip(audio, paired(asr, audio, transcript), strict=True))
@@ -195,16 +196,6 @@ def _write(output: Path, file: Path, text: str) -> None:
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"{file}: cannot be written ({why}): give -o another folder") from error
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: give NAME=VALUE, such as maxlenratio=-40")
-    try:
-        return name.strip(), json.loads(value)
-    except ValueError:
-        return name.strip(), value
 
 
 def _row(name: str, result: Recognition | AudioError) -> dict[str, Any]:

@@ -61,7 +61,11 @@ class SelfAttention(nn.Module):
 
     def mix(self, scores: Tensor, x: Tensor) -> Tensor:
         """Scores (B, H, T, T) and values from x (B, T, D) -> (B, T, D)."""
-        context = torch.softmax(scores, -1) @ self.split(self.v(x))
+        return self.weigh(scores, self.v(x))
+
+    def weigh(self, scores: Tensor, values: Tensor) -> Tensor:
+        """Scores (B, H, T, K) of the keys and their values (B, K, D) -> (B, T, D)."""
+        context = torch.softmax(scores, -1) @ self.split(values)
         return self.out(context.transpose(1, 2).flatten(2))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["FrameMask", "frame_mask", "valid_frames"]
+__all__ = ["MASKED", "FrameMask", "frame_mask", "valid_frames"]
 
 # Far below any score, and a sum with it stays finite: its softmax is an exact zero.
 MASKED = -1e9

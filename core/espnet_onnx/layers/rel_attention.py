@@ -1,7 +1,7 @@
 """Self-attention with relative positions, the current kind and ESPnet's old one.
 
 Mirrors `RelPositionMultiHeadedAttention` and `LegacyRelPositionMultiHeadedAttention`.
-Shapes: B utterances, T frames, D width, H heads, d = D / H, P = 1 or B.
+Shapes: B utterances, T frames, L frames before them, D width, H heads, d = D / H, P = 1 or B.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ __all__ = ["LegacyRelAttention", "RelAttention", "shift", "wrap"]
 
 
 def shift(x: Tensor) -> Tensor:
-    """Row i of the result starts T-1-i columns later: (..., T, 2T) -> (..., T, T).
+    """Row i of the result starts T-1-i columns later: (..., T, L+2T) -> (..., T, L+T).
 
-    Column c of the input belongs to distance T-1-c, column j of the result to distance i-j.
-    Read as rows of 2T-1, each row moves one column to the left: two copies, where ESPnet's
-    `rel_shift` takes three. The last input column is never read.
+    Column c of the input belongs to distance L+T-1-c, column j of the result to distance L+i-j.
+    Read as rows of one column less, each row moves one column to the left: two copies, where
+    ESPnet's `rel_shift` takes three. The last input column is never read.
     """
-    frames = x.shape[-2]
-    width = 2 * frames - 1
+    frames, width = x.shape[-2], x.shape[-1] - 1
     flat = x.flatten(-2)[..., : frames * width]
     return flat.reshape(*x.shape[:-2], frames, width)[..., frames - 1 :]
 
@@ -73,11 +72,14 @@ class RelAttention(_PositionAttention):
         self.pos_cos = Affine(weight[:, 1::2].contiguous())
 
     def distance_scores(self, q: Tensor, position: Position) -> Tensor:
-        """Distances T-1..0 and then -1..-T, shifted so that column j is key j."""
-        sin, cos = self.pos_sin(position[0]), self.pos_cos(position[1])
-        past, future = (cos + sin)[:, :-1].flip(1), (cos - sin)[:, 1:]
-        p = self.split(torch.cat((past, future), 1))
+        """Queries (B, H, T, d) against positions, shifted so that column j is key j."""
+        p = self.split(torch.cat(self.distances(position), 1))
         return shift(q @ p.transpose(2, 3))
+
+    def distances(self, position: Position) -> tuple[Tensor, Tensor]:
+        """(P, T+1, D/2) twice -> encodings of distances T-1..0, and of -1..-T, (P, T, D) each."""
+        sin, cos = self.pos_sin(position[0]), self.pos_cos(position[1])
+        return (cos + sin)[:, :-1].flip(1), (cos - sin)[:, 1:]
 
 
 class LegacyRelAttention(_PositionAttention):

@@ -5,36 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from attrs.validators import optional
 
-from ..errors import InputError
+from .option_checks import refused, switch, whole
 
 __all__ = ["Streaming"]
 
 
-def _whole(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    smallest = 1 if attribute.name in ("block_size", "hop_size") else 0
-    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
-        raise _refused(attribute.name, value, f"a whole number of at least {smallest}")
+_KIND = "streaming"
 
 
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise _refused(attribute.name, value, "seconds above 0")
-
-
-def _switch(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool):
-        raise _refused(attribute.name, value, "true or false")
-
-
-def _refused(name: str, value: Any, wanted: str) -> InputError:
-    return InputError(f"streaming option {name}={value!r} cannot be used: give {wanted}")
+        raise refused(attribute.name, value, "seconds above 0", _KIND)
 
 
 @attrs.frozen(kw_only=True)
 class Streaming:
-    """How a stream is decoded. Names and meanings of the first seven are those of ESPnet's
-    `BatchBeamSearchOnline` and `Speech2TextStreaming`, defaults included.
+    """How a stream is decoded. Names and meanings of the first nine are those of ESPnet's
+    `BatchBeamSearchOnline`, `Speech2TextStreaming` and, for chunks, the `Speech2Text` of the task
+    asr_transducer, defaults included.
 
     Attributes:
         block_size: encoder frames of the search's first block; the next are each longer by
@@ -46,6 +36,10 @@ class Streaming:
             then hears nothing new once there are more, as in ESPnet: for decoders alone.
         decoder_text_length_limit: most tokens that the decoder sees; 0 is all of them.
         incremental_decode: go on from every block with the best hypothesis alone.
+        decoding_window: of encoders that take chunks, milliseconds of one. None is the encoder's
+            own, ESPnet's 640. Counted at 16 kHz whatever the model's sample rate, as in ESPnet.
+        left_context: of encoders that take chunks, encoder frames before one that it sees. None is
+            the encoder's own, ESPnet's 32.
         segment: seconds from which on a stream is cut in the next pause. What is shorter is decoded
             as one utterance, as ESPnet does.
         longest_segment: seconds after which it is cut without a pause. This is what bounds memory.
@@ -57,24 +51,27 @@ class Streaming:
         InputError: a value is out of range.
     """
 
-    block_size: int = attrs.field(default=40, validator=_whole)
-    hop_size: int = attrs.field(default=16, validator=_whole)
-    look_ahead: int = attrs.field(default=16, validator=_whole)
-    disable_repetition_detection: bool = attrs.field(default=False, validator=_switch)
-    encoded_feat_length_limit: int = attrs.field(default=0, validator=_whole)
-    decoder_text_length_limit: int = attrs.field(default=0, validator=_whole)
-    incremental_decode: bool = attrs.field(default=False, validator=_switch)
+    block_size: int = attrs.field(default=40, validator=whole(1, _KIND))
+    hop_size: int = attrs.field(default=16, validator=whole(1, _KIND))
+    look_ahead: int = attrs.field(default=16, validator=whole(0, _KIND))
+    disable_repetition_detection: bool = attrs.field(default=False, validator=switch(_KIND))
+    encoded_feat_length_limit: int = attrs.field(default=0, validator=whole(0, _KIND))
+    decoder_text_length_limit: int = attrs.field(default=0, validator=whole(0, _KIND))
+    incremental_decode: bool = attrs.field(default=False, validator=switch(_KIND))
+    decoding_window: int | None = attrs.field(default=None, validator=optional(whole(1, _KIND)))
+    left_context: int | None = attrs.field(default=None, validator=optional(whole(0, _KIND)))
     segment: float = attrs.field(default=20.0, validator=_seconds)
     longest_segment: float = attrs.field(default=30.0, validator=_seconds)
     pause: float = attrs.field(default=0.3, validator=_seconds)
-    keep_segments: bool = attrs.field(default=True, validator=_switch)
+    keep_segments: bool = attrs.field(default=True, validator=switch(_KIND))
 
     def __attrs_post_init__(self) -> None:
         if self.look_ahead >= self.block_size:
-            raise _refused("look_ahead", self.look_ahead, f"less than block_size={self.block_size}")
+            wanted = f"less than block_size={self.block_size}"
+            raise refused("look_ahead", self.look_ahead, wanted, _KIND)
         if self.longest_segment < self.segment:
             wanted = f"at least segment={self.segment:g}"
-            raise _refused("longest_segment", self.longest_segment, wanted)
+            raise refused("longest_segment", self.longest_segment, wanted, _KIND)
 
     def block_end(self, block: int) -> int:
         """Encoder frames that the search sees in a block, counted from 0."""

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import attrs
 
 from ..errors import InputError
-from ..roles import Frontend, StreamingEncoder, Transform
+from ..roles import ChunkEncoder, Frontend, StreamingEncoder, Transform
 from ..types import Array
 from .audio import Audio
 from .hypothesis import Hypothesis
 from .result import Recognition, Segment
-from .streaming_frontend import StreamingFrontend
+from .streaming_encoder import begin
 from .streaming_settings import Streaming
 from .tokenizer import Tokenizer
 from .transcript import Transcript
@@ -70,7 +70,7 @@ class Stages:
 
     tokenizer: Tokenizer
     searcher: StreamingSearcher
-    encoder: StreamingEncoder
+    encoder: StreamingEncoder | ChunkEncoder
     frontend: Frontend
     normalize: Sequence[Transform] = ()
 
@@ -88,7 +88,7 @@ class Stages:
         Raises:
             InputError: one of them cannot stream.
         """
-        if not hasattr(encoder, "push"):
+        if not hasattr(encoder, "push") and not hasattr(encoder, "listen"):
             raise InputError("this model's encoder cannot stream: recognise whole recordings")
         if frontend is None:
             raise InputError("this model takes features, and a stream is of samples")
@@ -139,8 +139,7 @@ class Utterance:
 
     def __init__(self, stages: Stages, decoding: Any, streaming: Streaming) -> None:
         self._stages, self._nbest = stages, decoding.nbest
-        self._frontend = StreamingFrontend(stages.frontend, stages.normalize)
-        self._state = stages.encoder.start()
+        self._encoder = begin(stages.encoder, stages.frontend, stages.normalize, streaming)
         self._search = stages.searcher.stream(decoding, streaming)
         self.ended: list[Hypothesis] = []
         self.samples = 0
@@ -150,6 +149,11 @@ class Utterance:
         """Hypotheses that are alive, best first."""
         return self._search.running
 
+    @property
+    def hop(self) -> int:
+        """Samples from one block of encoder output to the next."""
+        return self._encoder.hop
+
     def push(self, samples: Array, *, last: bool) -> None:
         """Take (S,) more samples at the model's rate.
 
@@ -158,11 +162,9 @@ class Utterance:
         """
         self.samples += len(samples)
         self.ended = []
-        feats = self._frontend.push(samples, last=last)
-        if feats is None:
-            return
-        out, self._state = self._stages.encoder.push(self._state, feats, last)
-        self.ended = self._search.push(out[0], last=last)
+        out = self._encoder.push(samples, last=last)
+        if out is not None:
+            self.ended = self._search.push(out, last=last)
 
     def partial(self) -> Partial:
         """What is certain by now, and the best guess."""
@@ -187,7 +189,11 @@ class Utterance:
 
     def _transcript(self, hypotheses: Sequence[Hypothesis]) -> Transcript:
         search, blank = self._search, self._stages.searcher.blank
-        return Transcript(hypotheses, search.log_probs, blank, frames=search.frames)
+        frames: float | None = search.frames
+        if frames is not None and self.samples:
+            # Those of the recording alone, without what was put behind it.
+            frames *= self.samples / (self.samples + self._encoder.padding)
+        return Transcript(hypotheses, search.log_probs, blank, frames=frames)
 
 
 def _said(hypothesis: Hypothesis) -> list[int]:

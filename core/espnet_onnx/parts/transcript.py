@@ -38,14 +38,14 @@ class Transcript:
         log_probs: (T, V) CTC log probabilities, None without CTC.
         intermediate: block number -> ids that CTC hears in that block's output.
         frames: how many the encoder made of the utterance, where hypotheses know those of their
-            tokens and there is no CTC; else None.
+            tokens and there is no CTC; else None. Not whole where silence was put behind it.
     """
 
     hypotheses: Sequence[Hypothesis]
     log_probs: Array | None
     blank: int
     intermediate: Mapping[int, Sequence[int]] = attrs.field(factory=dict)
-    frames: int | None = None
+    frames: float | None = None
 
     def recognition(self, tokenizer: Tokenizer, audio: Audio) -> Recognition:
         """The result for one recording, its tokens timed by the search, or by CTC alignment."""

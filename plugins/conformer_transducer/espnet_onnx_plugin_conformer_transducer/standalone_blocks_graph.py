@@ -17,7 +17,8 @@ from espnet_onnx.layers.masks import FrameMask
 from espnet_onnx.layers.positions import Position
 
 from .standalone_attention_graph import attention
-from .standalone_conv_graph import ConformerConv, GatingConv, depthwise
+from .standalone_conv_graph import ConformerConv, GatingConv, OpenDepthwise
+from .standalone_memory_graph import Memory
 
 __all__ = ["Branchformer", "Conformer", "EBranchformer", "block"]
 
@@ -53,11 +54,11 @@ class Conformer(nn.Module):
         self.feed_forward = _Half(live.norm_feed_forward, live.feed_forward)
         self.final_norm = copy.copy(live.norm_final)
 
-    def forward(self, x: Tensor, mask: FrameMask, position: Position) -> Tensor:
+    def forward(self, x: Tensor, mask: FrameMask, position: Position, memory: Memory) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
         x = self.macaron(x, mask.valid)
-        x = x + self.attention(self.attention_norm(x), mask.bias, position)
-        x = x + self.conv(self.conv_norm(x), mask.valid)
+        x = x + self.attention(self.attention_norm(x), mask.bias, position, memory)
+        x = x + self.conv(self.conv_norm(x), mask.valid, memory)
         out: Tensor = self.final_norm(self.feed_forward(x, mask.valid))
         return out
 
@@ -72,10 +73,10 @@ class _Branches(nn.Module):
         self.attention = attention(live.self_att, from_table=from_table)
         self.conv = GatingConv(live)
 
-    def forward(self, x: Tensor, mask: FrameMask, position: Position) -> Tensor:
+    def forward(self, x: Tensor, mask: FrameMask, position: Position, memory: Memory) -> Tensor:
         """(B, T, D) -> (B, T, 2D)."""
-        one = self.attention(self.attention_norm(x), mask.bias, position)
-        return torch.cat((one, self.conv(self.conv_norm(x), mask.valid)), -1)
+        one = self.attention(self.attention_norm(x), mask.bias, position, memory)
+        return torch.cat((one, self.conv(self.conv_norm(x), mask.valid, memory)), -1)
 
 
 class Branchformer(nn.Module):
@@ -86,9 +87,9 @@ class Branchformer(nn.Module):
         self.branches, self.merge = _Branches(live, from_table), Affine.of(live.merge_proj)
         self.final_norm = copy.copy(live.norm_final)
 
-    def forward(self, x: Tensor, mask: FrameMask, position: Position) -> Tensor:
+    def forward(self, x: Tensor, mask: FrameMask, position: Position, memory: Memory) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        out: Tensor = self.final_norm(x + self.merge(self.branches(x, mask, position)))
+        out: Tensor = self.final_norm(x + self.merge(self.branches(x, mask, position, memory)))
         return out
 
 
@@ -100,14 +101,14 @@ class EBranchformer(nn.Module):
         self.macaron = _Half(live.norm_feed_forward_macaron, live.feed_forward_macaron)
         self.branches, self.merge = _Branches(live, from_table), Affine.of(live.merge_proj)
         inner = live.depthwise_conv_mod
-        self.depthwise = depthwise(inner.conv, None, inner.lorder > 0)
+        self.depthwise = OpenDepthwise(inner.conv, None, inner.lorder)
         self.feed_forward = _Half(live.norm_feed_forward, live.feed_forward)
         self.final_norm = copy.copy(live.norm_final)
 
-    def forward(self, x: Tensor, mask: FrameMask, position: Position) -> Tensor:
+    def forward(self, x: Tensor, mask: FrameMask, position: Position, memory: Memory) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
         x = self.macaron(x, mask.valid)
-        both = self.branches(x, mask, position)
-        x = x + self.merge(both + self.depthwise(both * mask.valid))
+        both = self.branches(x, mask, position, memory)
+        x = x + self.merge(both + self.depthwise(both * mask.valid, memory))
         out: Tensor = self.final_norm(self.feed_forward(x, mask.valid))
         return out

@@ -12,33 +12,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from espnet_onnx.layers.convolution import ConvolutionModule, DepthwiseConv
+from espnet_onnx.layers.convolution import DepthwiseConv, pointwise
 from espnet_onnx.layers.linear import Affine, check_plain
 
 from .standalone_attention_graph import Distances
+from .standalone_memory_graph import Memory, chosen
 
-__all__ = ["BlockConv", "ConformerConv", "GatingConv", "depthwise"]
-
-
-class _CausalDepthwiseConv(DepthwiseConv):
-    """Sees only the past, as training in chunks of several sizes makes it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        return super().forward(F.pad(x, (0, 0, self.weight.shape[-1] - 1, 0)))
+__all__ = ["BlockConv", "ConformerConv", "GatingConv", "OpenDepthwise"]
 
 
-def depthwise(conv: nn.Conv1d, norm: nn.BatchNorm1d | None, causal: bool) -> DepthwiseConv:
-    """A depthwise convolution, with the batch norm behind it."""
-    return (_CausalDepthwiseConv if causal else DepthwiseConv)(conv, norm)
+class OpenDepthwise(nn.Module):
+    """A depthwise convolution, with the batch norm behind it.
+
+    Training in chunks of several sizes makes it causal; then it remembers.
+
+    Args:
+        before: frames that a causal one sees before its first; 0 of one that is not causal.
+    """
+
+    def __init__(self, conv: nn.Conv1d, norm: nn.BatchNorm1d | None, before: int) -> None:
+        super().__init__()
+        self.conv, self.before = DepthwiseConv(conv, norm), before
+
+    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+        """(B, T, D), zero on padding -> (B, T, D)."""
+        out: Tensor = self.conv(memory.join(x, self.before) if self.before else x)
+        return out
 
 
-class ConformerConv(ConvolutionModule):
-    """`ConformerConvolution` of this task."""
+class ConformerConv(nn.Module):
+    """`ConformerConvolution` of this task: as `ConvolutionModule`, and causal or not."""
 
     def __init__(self, live: Any) -> None:
-        super().__init__(live)
-        self.depthwise = depthwise(live.depthwise_conv, live.norm, live.lorder > 0)
+        super().__init__()
+        self.first, self.second = pointwise(live.pointwise_conv1), pointwise(live.pointwise_conv2)
+        self.depthwise = OpenDepthwise(live.depthwise_conv, live.norm, live.lorder)
+        self.activation = copy.copy(live.activation)
+
+    def forward(self, x: Tensor, valid: Tensor, memory: Memory) -> Tensor:
+        """(B, T, D) and (B, T, 1), 1 on real frames -> (B, T, D)."""
+        value, gate = self.first(x).chunk(2, -1)
+        mixed = self.depthwise(value * torch.sigmoid(gate) * valid, memory)
+        return self.second(self.activation(mixed))
 
 
 class GatingConv(nn.Module):
@@ -48,12 +63,12 @@ class GatingConv(nn.Module):
         super().__init__()
         self.first, self.second = Affine.of(live.channel_proj1[0]), Affine.of(live.channel_proj2)
         self.norm = copy.copy(live.conv_mod.norm)
-        self.conv = depthwise(live.conv_mod.conv, None, live.conv_mod.lorder > 0)
+        self.conv = OpenDepthwise(live.conv_mod.conv, None, live.conv_mod.lorder)
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, valid: Tensor, memory: Memory) -> Tensor:
         """(B, T, D) and (B, T, 1), 1 on real frames -> (B, T, D)."""
         value, gate = F.gelu(self.first(x)).chunk(2, -1)
-        return self.second(value * self.conv(self.norm(gate) * valid))
+        return self.second(value * self.conv(self.norm(gate) * valid, memory))
 
 
 class BlockConv(nn.Module):
@@ -62,7 +77,7 @@ class BlockConv(nn.Module):
     Attributes:
         reach: input frames that an output frame sees beyond its first.
         stride: input frames per output frame.
-        before: zero frames put before the input, of a causal one.
+        before: frames that a causal one sees before the input; it remembers them.
     """
 
     def __init__(self, live: Any) -> None:
@@ -76,14 +91,19 @@ class BlockConv(nn.Module):
         self.activation = nn.ReLU() if live.relu else nn.Identity()
         self.positions = Affine.of(live.out_pos)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """(B, T, D) and (B,) -> (B, T', D') and (B,)."""
-        planes = F.pad(x.transpose(1, 2), (self.before, 0))
+        planes = (memory.join(x, self.before) if self.before else x).transpose(1, 2)
         planes = F.conv1d(
             planes, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
         )
         out: Tensor = self.activation(self.norm(planes)).transpose(1, 2)
         return out, self.length(lengths)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether there are fewer frames behind it."""
+        return bool(self.before != self.reach or self.stride > 1)
 
     def length(self, lengths: Tensor) -> Tensor:
         """(B,) of the input -> (B,) of the output; `Conv1d.create_new_mask` (202611)."""
@@ -116,10 +136,4 @@ class BlockConv(nn.Module):
         first = self.reach + torch.remainder(lengths - 1 - self.reach, self.stride)
         far = (first[:, None] + near).clamp(max=past.shape[1] - 1)
         near = near.expand(lengths.shape[0], -1)
-        return _rows(past, far), _rows(future, near)
-
-
-def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    """(P, T, D) and numbers (B, T') -> (B, T', D)."""
-    batch, width = rows.shape[0], x.shape[2]
-    return x.expand(batch, -1, -1).gather(1, rows[..., None].expand(-1, -1, width))
+        return chosen(past, far), chosen(future, near)

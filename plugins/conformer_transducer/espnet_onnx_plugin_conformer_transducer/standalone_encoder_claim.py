@@ -31,7 +31,8 @@ def claim(component: eo.Component) -> eo.Part | eo.Declined:
         return eo.Declined(f"subsampling_factor {factor} is not one that ESPnet has (2, 4, 6)")
     if any(not isinstance(size, int) for b in body for size in _sizes(b)):
         return eo.Declined("a conv1d block whose kernel_size, stride or dilation is no number")
-    return eo.Part(KIND, config={"shortest": _shortest(conf, body, factor)})
+    shortest = _shortest(conf, body, factor)
+    return eo.Part(KIND, config={"shortest": shortest, "factor": factor})
 
 
 def _sizes(block: Mapping[str, Any]) -> tuple[Any, Any, Any]:

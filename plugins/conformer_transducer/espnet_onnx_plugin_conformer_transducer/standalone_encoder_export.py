@@ -1,133 +1,107 @@
-"""The graph of the standalone task's encoder (needs torch).
+"""The graphs of the standalone task's encoder (needs torch).
 
-Shapes: B utterances, T frames, F features, D width.
+Shapes: B utterances, T frames, F features, D width, L frames of left context, C channels.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
-from espnet_onnx.layers.live_encoder import random_features, unchanged
-from espnet_onnx.layers.masks import frame_mask
-from espnet_onnx.layers.positions import Sinusoids
-from espnet_onnx.types import Feed
+from espnet_onnx.layers.live_encoder import random_features
 
-from .standalone_attention_graph import sinusoidal, table
-from .standalone_blocks_graph import block
-from .standalone_conv_graph import BlockConv
+from .standalone_body_graph import EncoderBody
+from .standalone_encoder_reference import BodyReference, subsampled
 from .standalone_input import conv_input
 
-__all__ = ["StandaloneEncoder", "graphs"]
+__all__ = ["graphs"]
 
 
-class StandaloneEncoder(nn.Module):
-    """`espnet2.asr_transducer.encoder.encoder.Encoder` over whole utterances."""
+class Subsample(nn.Module):
+    """The input layer."""
 
     def __init__(self, live: Any) -> None:
         super().__init__()
-        self.input = conv_input(live.embed)
-        self.sinusoids = Sinusoids(live.pos_enc.size)
-        self.blocks = nn.ModuleList()
-        # Numbers of the blocks that attend, and whether their positions are a table.
-        self.attending: dict[int, bool] = {}
-        behind = False
-        for number, one in enumerate(live.encoders.blocks):
-            if hasattr(one, "out_pos"):
-                behind = True
-                self.blocks.append(BlockConv(one))
-                continue
-            from_table = behind or not hasattr(one.self_att, "pos_bias_u")
-            self.attending[number] = from_table
-            self.blocks.append(block(one, from_table=from_table))
-        self.norm = copy.copy(live.encoders.norm_blocks)
+        self.input = conv_input(live)
 
     def forward(self, feats: Tensor, feats_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, F) and (B,) -> (B, T', D), (B,)."""
-        x, lengths = self.input(feats, feats_lengths)
-        mask = frame_mask(lengths, x.shape[1])
-        sines = self.sines(x)
-        distances = sinusoidal(*sines)
-        for number, one in enumerate(self.blocks):
-            if not isinstance(one, BlockConv):
-                x = one(x, mask, table(distances) if self.attending[number] else sines)
-                continue
-            before = lengths
-            x, lengths = one(x, before)
-            mask = frame_mask(lengths, x.shape[1])
-            if number < max(self.attending, default=0):
-                distances = one.moved(distances, before, x.shape[1])
-        return self.norm(x), lengths.clone()
-
-    def sines(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """sin and cos (1, T+1, D/2) of the distances 0..T in (B, T, D), as `RelativePositions`."""
-        sin, cos = self.sinusoids(torch.arange(x.shape[1] + 1, device=x.device))
-        return sin[None], cos[None]
+        """(B, T, F) and (B,) -> (B, T', D) and (B,)."""
+        frames, lengths = self.input(feats, feats_lengths)
+        return frames, lengths
 
 
 def graphs(component: eo.Component, part: eo.Part) -> Mapping[str, eo.Graph]:
-    """One graph, `encoder`: features and lengths in, states and lengths out.
+    """`subsample`, features and lengths in, and `blocks` behind it.
+
+    Between the two `chunk_forward` takes frames away, and what it remembers is of the second.
 
     Args:
         component: with a live encoder, `given["input_size"]`, and optionally
             `given["frame_rate"]`, input frames per second.
         part: of `standalone_encoder_claim.claim`.
     """
-    size = component.given.get("input_size")
+    live, size = component.module, component.given.get("input_size")
     if not size:
         raise ModelError(
             "encoder asr_transducer: its input_size is unknown: export the whole model, or give "
             "the number of features per frame"
         )
-    shortest = part.config["shortest"]
-    out = ("batch", "encoder_frames", None)
-    graph = eo.Graph(
-        StandaloneEncoder(component.module).eval(),
-        outputs=("encoder_out", "encoder_out_lengths"),
+    shortest, factor = part.config["shortest"], part.config["factor"]
+    rate = float(component.given.get("frame_rate") or 100)
+    with torch.no_grad():
+        least = live.embed(torch.zeros(1, shortest, int(size)))[0].shape[1]
+    return {
+        "subsample": _subsample(live, int(size), shortest, rate),
+        "blocks": _blocks(live, least, rate / factor),
+    }
+
+
+def _subsample(live: Any, size: int, shortest: int, rate: float) -> eo.Graph:
+    return eo.Graph(
+        Subsample(live.embed).eval(),
+        outputs=("frames", "frames_lengths"),
         axes={
-            "feats": ("batch", "frames", None),
+            "feats": ("batch", "feature_frames", None),
             "feats_lengths": ("batch",),
-            "encoder_out": out,
-            "encoder_out_lengths": ("batch",),
+            "frames": ("batch", "frames", None),
+            "frames_lengths": ("batch",),
         },
-        lengths={"frames": "feats_lengths", "encoder_frames": "encoder_out_lengths"},
-        feed=partial(random_features, width=int(size)),
-        reference=partial(_reference, component.module),
+        lengths={"feature_frames": "feats_lengths", "frames": "frames_lengths"},
+        feed=partial(random_features, width=size),
+        reference=partial(subsampled, live.embed),
         trials=((4 * shortest + 1, 2 * shortest + 3, 6 * shortest + 5), (shortest,)),
-        rate=float(component.given.get("frame_rate") or 100),
+        rate=rate,
     )
-    return {"encoder": graph}
 
 
-@torch.no_grad()
-def _reference(live: Any, feed: Feed) -> Feed:
-    """The live encoder of one utterance, as the task's `Speech2Text` calls it.
-
-    That ignores the lengths that it returns: those of 202511 forget `conv1d` blocks.
-    """
-    feats, lengths = (torch.from_numpy(feed[name]) for name in ("feats", "feats_lengths"))
-    with _whole(live):
-        out, _ = live(feats, lengths)
-    return {"encoder_out": out.numpy(), "encoder_out_lengths": np.array([out.shape[1]])}
-
-
-@contextlib.contextmanager
-def _whole(live: Any) -> Iterator[None]:
-    """No chunks of random size, as in `Speech2Text`; all is put back.
-
-    A call draws numbers in place, `keep_probs`, which only training looks at.
-    """
-    names = ("dynamic_chunk_training", "keep_probs")
-    with unchanged(live, *names), torch.random.fork_rng(devices=[]):
-        live.dynamic_chunk_training = False
-        live.encoders.keep_probs = live.encoders.keep_probs.clone()
-        yield
+def _blocks(live: Any, least: int, rate: float) -> eo.Graph:
+    body = EncoderBody(live).eval()
+    reference = BodyReference(live, body)
+    frames, rows = ("batch", "frames", None), ("batch", None, None)
+    context = ("batch", "left_context", None)
+    states = {name: context if name.startswith("keys") else rows for name in body.states}
+    return eo.Graph(
+        body,
+        outputs=("encoder_out", "encoder_out_lengths", *body.states),
+        axes={
+            "frames": frames,
+            "frames_lengths": ("batch",),
+            **dict.fromkeys(body.seen, ("batch",)),
+            **{f"past_{name}": axes for name, axes in states.items()},
+            **dict.fromkeys(reference.heard, context),
+            "encoder_out": ("batch", "encoder_frames", None),
+            "encoder_out_lengths": ("batch",),
+            **states,
+        },
+        lengths={"frames": "frames_lengths", "encoder_frames": "encoder_out_lengths"},
+        feed=reference.feed,
+        reference=reference,
+        trials=((3 * least + 9, 2 * least + 2, 3 * least + 5, least + 1), (least,)),
+        rate=rate,
+    )

@@ -50,7 +50,10 @@ _STANDALONE = {
 _SIZES = {"hidden_size": 32, "linear_size": 64, "conv_mod_kernel_size": 3, "heads": 2}
 _RECURRENT = {
     **_STANDALONE,
-    "encoder_conf": {"body_conf": [{"block_type": "conformer", **_SIZES}]},
+    "encoder_conf": {
+        "main_conf": {"dynamic_chunk_training": True},
+        "body_conf": [{"block_type": "conformer", **_SIZES}],
+    },
     "decoder": "rnn",
     "decoder_conf": {"rnn_type": "lstm", "embed_size": 64, "hidden_size": 64},
 }

@@ -69,33 +69,45 @@ def component(name: str) -> eo.Component:
     return eo.Component("encoder", "encoder", "asr_transducer", given, live, {"input_size": WIDTH})
 
 
+def made(name: str) -> tuple[Mapping[str, eo.Graph], int]:
+    """The graphs, and the fewest input frames."""
+    found = component(name)
+    part = claim(found)
+    assert isinstance(part, eo.Part)
+    return graphs(found, part), part.config["shortest"]
+
+
 @pytest.mark.parametrize("name", CONFS)
 def test_a_ragged_batch_is_what_espnet_makes_of_each(name: str) -> None:
-    made = component(name)
-    part = claim(made)
-    assert isinstance(part, eo.Part)
-    graph = graphs(made, part)["encoder"]
-    shortest = part.config["shortest"]
-    for lengths in [[shortest], [shortest + 13, 3 * shortest, shortest, 2 * shortest + 6]]:
-        feed = graph.feed(lengths)
-        feats, sizes = (torch.from_numpy(feed[n]) for n in ("feats", "feats_lengths"))
-        with torch.no_grad():
-            out, out_lengths = graph.module(feats, sizes)
-        for b, size in enumerate(lengths):
-            alone = feed["feats"][b : b + 1, :size], np.array([size])
-            one = dict(zip(("feats", "feats_lengths"), alone, strict=True))
-            wanted = graph.reference(one)["encoder_out"][0]
-            assert int(out_lengths[b]) == len(wanted)
-            np.testing.assert_allclose(out[b, : len(wanted)], wanted, rtol=0, atol=2e-5)
+    found, _ = made(name)
+    for graph in found.values():
+        names = getattr(graph.module, "input_names", ["feats", "feats_lengths"])
+        for feed in graph.feeds:
+            with torch.no_grad():
+                out = graph.module(
+                    *(torch.from_numpy(np.ascontiguousarray(feed[n])) for n in names)
+                )
+            for b, size in enumerate(feed[names[1]]):
+                alone = {key: value[b : b + 1] for key, value in feed.items()}
+                alone[names[0]] = alone[names[0]][:, :size]
+                wanted = graph.reference(alone)
+                for key, value in zip(graph.outputs, out, strict=True):
+                    one = value[b, : len(wanted[key][0])] if value.dim() == 3 else value[b]
+                    np.testing.assert_allclose(one, wanted[key][0], rtol=0, atol=2e-5)
 
 
 def test_the_shortest_input_is_what_espnet_still_takes() -> None:
-    made = component("conv1d with strides")
-    part = claim(made)
-    assert isinstance(part, eo.Part)
-    graph = graphs(made, part)["encoder"]
+    found, shortest = made("conv1d with strides")
+    subsample, blocks = found["subsample"], found["blocks"]
+
+    def frames(count: int) -> int:
+        feed = subsample.reference(subsample.feed([count]))
+        feed = {**blocks.feed([feed["frames"].shape[1]]), **feed}
+        return len(blocks.reference(feed)["encoder_out"][0])
+
+    assert frames(shortest) == 1
     with pytest.raises(RuntimeError, match="ernel size"):
-        graph.reference(graph.feed([part.config["shortest"] - 1]))
+        frames(shortest - 1)
 
 
 @pytest.mark.parametrize(
