@@ -13,7 +13,7 @@ import attrs
 
 from ..errors import InputError
 
-__all__ = ["WIDEST", "beam", "finite", "one_of", "refused", "share", "switch", "whole"]
+__all__ = ["WIDEST", "beam", "finite", "needs", "one_of", "refused", "share", "switch", "whole"]
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 # Beams far beyond use, which take all memory there is, are slips of the pen.
@@ -23,6 +23,15 @@ WIDEST = 10_000
 def refused(name: str, value: Any, wanted: str, kind: str = "decoding") -> InputError:
     """What is said of a value; `wanted` is what to give instead."""
     return InputError(f"{kind} option {name}={value!r} cannot be used: give {wanted}")
+
+
+def needs(scorer: str, name: str, weight: float) -> InputError:
+    """What is said of a weight for a model, `lm` or `ngram`, that a bundle lacks."""
+    what = "an n-gram model" if scorer == "ngram" else "a language model"
+    return InputError(
+        f"{name}={weight} needs {what}, which this bundle lacks: leave it out, or export "
+        f"the model with --{scorer}"
+    )
 
 
 def whole(smallest: int, kind: str = "decoding") -> Check:

@@ -173,7 +173,8 @@ class Recognizer:
         names = {a.name for a in attrs.fields(Streaming)}
         streaming = Streaming(**{name: options[name] for name in names & options.keys()})
         decoding = {name: value for name, value in options.items() if name not in names}
-        settings = attrs.evolve(self.decoding, **_known(decoding, type(self.decoding)))
+        known = _known(decoding, type(self.decoding), sorted(names))
+        settings = attrs.evolve(self.decoding, **known)
         self.searcher.check(settings)
         if self.after:
             raise InputError("this model's post-encoder cannot stream: recognise whole recordings")
@@ -277,9 +278,13 @@ def _searcher(config: Mapping[str, Any], children: Mapping[str, Any]) -> Searche
     )
 
 
-def _known(decoding: Mapping[str, Any], settings: type[Any]) -> Mapping[str, Any]:
+def _known(
+    decoding: Mapping[str, Any], settings: type[Any], further: Sequence[str] = ()
+) -> Mapping[str, Any]:
+    """The same, if all are fields of the class; `further` names are told of, too."""
     names = [a.name for a in attrs.fields(settings)]
     for name in decoding:
         if name not in names:
-            raise InputError(f"no search setting is called {name!r}: there are {', '.join(names)}")
+            all_names = ", ".join([*names, *further])
+            raise InputError(f"no search setting is called {name!r}: there are {all_names}")
     return decoding

@@ -19,6 +19,7 @@ from .ctc_beam import ctc_beam
 from .ctc_greedy import ctc_greedy
 from .decoding import Decoding
 from .hypothesis import Hypothesis
+from .option_checks import needs
 from .rescoring import rescore
 from .result import Recognition, time_tokens, time_words
 from .search import BeamSearch
@@ -138,11 +139,7 @@ class Searcher:
         scorer = "ngram" if name == "ngram_weight" else "lm"
         unset = (0.0, getattr(Decoding(), name))
         if scorer not in self.scorers and weight not in unset:
-            what = "an n-gram model" if scorer == "ngram" else "a language model"
-            raise InputError(
-                f"{name}={weight} needs {what}, which this bundle lacks: leave it out, or export "
-                f"the model with --{scorer}"
-            )
+            raise needs(scorer, name, weight)
 
     def __call__(self, encoded: Encoded, settings: Decoding) -> list[Transcript]:
         """Decode a batch of encoder output."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import attrs
 
 from espnet_onnx.errors import InputError
+from espnet_onnx.parts.option_checks import needs
 from espnet_onnx.parts.streaming_settings import Streaming
 from espnet_onnx.parts.transcript import Transcript
 from espnet_onnx.roles import Encoded, Prediction, Scorer
@@ -82,6 +83,13 @@ class TransducerSearch:
                 f"give {' or '.join(fit)}"
             )
         self._check_expansions(settings)
+        self._check_lm(settings)
+
+    def _check_lm(self, settings: Any) -> None:
+        """Refuse a weight that somebody set for a model that is not there."""
+        weight = settings.lm_weight
+        if self.lm is None and weight not in (0.0, type(settings)().lm_weight):
+            raise needs("lm", "lm_weight", weight)
 
     def _check_expansions(self, settings: Any) -> None:
         """Refuse more candidates than there are tokens."""

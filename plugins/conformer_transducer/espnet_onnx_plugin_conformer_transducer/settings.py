@@ -8,10 +8,10 @@ import attrs
 
 from espnet_onnx.parts.option_checks import beam, finite, one_of, switch, whole
 
-__all__ = ["SEARCHES", "StandaloneDecoding", "TransducerDecoding"]
+__all__ = ["StandaloneDecoding", "TransducerDecoding"]
 
-SEARCHES = ("default", "tsd", "alsd", "nsc", "maes", "mbg")
-_search = one_of(SEARCHES, " (beam_size=1 is greedy)")
+_search = one_of(("default", "tsd", "alsd", "nsc", "maes", "mbg"), " (beam_size=1 is greedy)")
+_standalone_search = one_of(("default", "tsd", "alsd", "maes"))
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +78,7 @@ class StandaloneDecoding:
     beam_size: int = attrs.field(default=5, validator=beam)
     lm_weight: float = attrs.field(default=1.0, validator=finite)
     nbest: int = attrs.field(default=1, validator=whole(1))
-    search: str = attrs.field(default="default", validator=_search)
+    search: str = attrs.field(default="default", validator=_standalone_search)
     max_sym_exp: int = attrs.field(default=3, validator=whole(1))
     u_max: int = attrs.field(default=50, validator=whole(1))
     nstep: int = attrs.field(default=2, validator=whole(1))

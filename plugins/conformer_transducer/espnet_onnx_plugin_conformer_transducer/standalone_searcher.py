@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from espnet_onnx.errors import InputError
-
 from .best_first import best_first
 from .lattice import Lattice
 from .paths import Path
@@ -41,18 +39,13 @@ class StandaloneSearch(TransducerSearch):
     }
 
     def check(self, settings: Any) -> None:
-        """Refuse a search that does not fit the model.
+        """Refuse settings that do not fit the model.
 
         Raises:
-            InputError: names those that do.
+            InputError: says why.
         """
-        fit = ("default", "tsd", "alsd", "maes")
-        if settings.search not in fit:
-            raise InputError(
-                f"search={settings.search} is none of a model of the task asr_transducer: "
-                f"give {' or '.join(fit)}"
-            )
         self._check_expansions(settings)
+        self._check_lm(settings)
 
     def _search(self, settings: Any) -> Callable[[Lattice], Search[list[Path]]]:
         return super()._search(settings) if self._going_on(settings) else aligned

@@ -137,6 +137,7 @@ def test_a_batch_finds_what_each_finds_alone_in_fewer_calls() -> None:
         ({"beam_size": 0}, "beam_size=0"),
         ({"prefix_alpha": -1}, "prefix_alpha=-1"),
         ({"lm_weight": float("nan")}, "lm_weight=nan"),
+        ({"lm_weight": 0.5}, "lm_weight=0.5 needs a language model, which this bundle lacks"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], line: str) -> None:

@@ -130,7 +130,7 @@ def test_a_batch_finds_what_each_finds_alone_in_fewer_calls() -> None:
 
 
 def test_searches_of_other_transducers_are_refused() -> None:
-    with pytest.raises(InputError, match="search=nsc is none of a model of the task"):
+    with pytest.raises(InputError, match="search='nsc' cannot be used: give one of default, tsd"):
         ours(networks(0), search="nsc")
     with pytest.raises(InputError, match="expansion_beta = 12"):
         ours(networks(0), search="maes", beam_size=10)
