@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import attrs
 import numpy as np
 import pytest
 import soundfile
@@ -14,11 +16,16 @@ import soundfile
 pytestmark = pytest.mark.export
 torch = pytest.importorskip("torch")
 
-import espnet_onnx
+from espnet2.asr_transducer.encoder.encoder import Encoder
+
+import espnet_onnx as eo
 from espnet_onnx import StreamingSpeech2Text, cli, loader, sources
 from espnet_onnx.errors import InputError
 from espnet_onnx.export import export
 from espnet_onnx.types import Array
+from espnet_onnx_plugin_conformer_transducer.standalone_encoder_claim import claim
+from espnet_onnx_plugin_conformer_transducer.standalone_encoder_export import graphs
+from espnet_onnx_plugin_conformer_transducer.standalone_encoder_runtime import StandaloneEncoder
 
 from ...tiny_models import changed, write_model
 from ..streaming.espnet_stream import speech
@@ -64,7 +71,7 @@ def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples() -> Array:
-    demo = Path(espnet_onnx.__file__).parent / "data" / "demo" / "audio"
+    demo = Path(eo.__file__).parent / "data" / "demo" / "audio"
     return speech(demo, 2.3)
 
 
@@ -99,7 +106,7 @@ def check_alive(ours: Any, theirs: Any) -> None:
 
 
 def stream(folder: Path, **settings: Any) -> Any:
-    asr = espnet_onnx.load(folder / "bundle", threads=1)
+    asr = eo.load(folder / "bundle", threads=1)
     return asr.stream(decoding_window=WINDOW, left_context=LEFT, **settings)
 
 
@@ -172,13 +179,13 @@ def test_the_command(causal: Path, samples: Array, capsys: pytest.CaptureFixture
     ],
 )
 def test_refuses(causal: Path, options: dict[str, Any], word: str) -> None:
-    asr = espnet_onnx.load(causal / "bundle", threads=1)
+    asr = eo.load(causal / "bundle", threads=1)
     with pytest.raises(InputError, match=word):
         asr.stream(**options)
 
 
 def test_a_window_at_the_limit_is_heard(causal: Path, samples: Array) -> None:
-    asr = espnet_onnx.load(causal / "bundle", threads=1)
+    asr = eo.load(causal / "bundle", threads=1)
     with pytest.raises(InputError) as told:
         asr.stream(decoding_window=1)
     least = int(str(told.value).split()[-1])
@@ -188,7 +195,13 @@ def test_a_window_at_the_limit_is_heard(causal: Path, samples: Array) -> None:
     assert np.isfinite(ours.finish(samples[16 * least :]).score)
 
 
-def test_what_shortens_its_input_is_refused(tmp_path: Path) -> None:
-    written(tmp_path, SHORTENS)
+def test_what_shortens_its_input_is_refused() -> None:
+    """The export gives such blocks nothing to remember."""
+    component = eo.Component("encoder", "encoder", "asr_transducer", SHORTENS)
+    component = attrs.evolve(component, module=Encoder(16, **SHORTENS), given={"input_size": 16})
+    part = claim(component)
+    assert isinstance(part, eo.Part)
+    blocks = SimpleNamespace(inputs=dict.fromkeys(graphs(component, part)["blocks"].feeds[0]))
+    encoder = StandaloneEncoder(blocks, blocks, part.config["shortest"], part.config["factor"])
     with pytest.raises(InputError, match="conv1d block of this model shortens"):
-        espnet_onnx.load(tmp_path / "bundle", threads=1).stream()
+        encoder.listen(blocks, (), None, None)
