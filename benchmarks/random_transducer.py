@@ -1,4 +1,4 @@
-"""Write a random model of ESPnet's standalone transducer task that speaks now and then.
+"""Write a random transducer that speaks now and then, of the asr task or the standalone one.
 
     python benchmarks/random_transducer.py CONFIG MODEL speech1.flac ...
 
@@ -46,13 +46,13 @@ def bias_blank(model: Any, recordings: Sequence[Array]) -> None:
     """Let the blank be the best output in `SILENT` of all frames; changes the model.
 
     Args:
-        model: a live `ESPnetASRTransducerModel`.
+        model: a live `ESPnetASRModel` or `ESPnetASRTransducerModel`.
         recordings: (S,) samples each, at the model's rate.
     """
     joint, decoder = model.joint_network, model.decoder
     joint.lin_out.weight.mul_(SCALE)
-    decoder.set_device(torch.device("cpu"))
-    start, _ = decoder.score([0], decoder.init_state(1))
+    blank = decoder.embed(torch.tensor([[0]]))
+    (start,), _ = decoder.rnn_forward(blank, decoder.init_state(1))
     gaps = []
     for samples in recordings:
         speech = torch.from_numpy(samples)[None]

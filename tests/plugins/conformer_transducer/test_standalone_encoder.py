@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from espnet2.asr_transducer.encoder.encoder import Encoder
 
 import espnet_onnx as eo
+from espnet_onnx import loader
 from espnet_onnx_plugin_conformer_transducer.standalone_encoder_claim import claim
 from espnet_onnx_plugin_conformer_transducer.standalone_encoder_export import graphs
 
@@ -108,6 +109,22 @@ def test_the_shortest_input_is_what_espnet_still_takes() -> None:
     assert frames(shortest) == 1
     with pytest.raises(RuntimeError, match="ernel size"):
         frames(shortest - 1)
+
+
+def test_models_of_one_process_have_their_own_sizes() -> None:
+    """ESPnet writes them into the default of an argument."""
+    sizes = []
+    for width in (16, 24):
+        block = {**CONFORMER, "hidden_size": width}
+        config = {
+            "token_list": ["<blank>", "a", "<sos/eos>"],
+            "encoder_conf": {"body_conf": [block]},
+            "decoder": "stateless",
+            "specaug": None,
+        }
+        model, _ = loader.build_model(config, "asr_transducer")
+        sizes.append(model.encoder.embed.conv[0].out_channels)
+    assert sizes == [16, 24]
 
 
 @pytest.mark.parametrize(
