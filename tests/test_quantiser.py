@@ -66,6 +66,15 @@ def test_layers_of_one_tensor_share_its_quantisation(tmp_path: Path) -> None:
     assert operators(dst) == {"DynamicQuantizeLinear": 1, "MatMulIntegerToFloat": 3, "Add": 2}
 
 
+def test_rows_behind_a_tanh_do_not_depend_on_each_other(tmp_path: Path) -> None:
+    body = "t = Tanh(x) y = Gemm(t, w, b)"
+    src = saved(tmp_path / "g.onnx", "B, 128", body, w=normal(128, 192), b=normal(192))
+    _, dst = both(src, x := normal(3, 128) * np.float32([[0.1], [1], [10]]))
+    assert operators(dst) == {"Tanh": 1, "QuantizeLinear": 1, "MatMulIntegerToFloat": 1}
+    alone = [run(dst, row[None]) for row in x]
+    np.testing.assert_allclose(run(dst, x), np.concatenate(alone), rtol=1e-6, atol=1e-6)
+
+
 def test_weights_are_a_quarter_and_external(tmp_path: Path) -> None:
     src = saved(tmp_path / "g.onnx", "B, 1024", "y = MatMul(x, w)", w=normal(1024, 2048))
     _, dst = both(src, normal(3, 1024))
