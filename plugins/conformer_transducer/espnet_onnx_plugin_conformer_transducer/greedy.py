@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .lattice import Lattice
 from .paths import Path
 from .scores import Ask, Search
@@ -11,7 +9,7 @@ from .scores import Ask, Search
 __all__ = ["greedy", "multi_blank_greedy"]
 
 # Frames looked at in one call: at first, and at most, doubled while nothing is said.
-_FEWEST, _MOST = 4, 32
+_FEWEST, _MOST = 6, 32
 # `BeamSearchTransducer.multi_blank_greedy_search` says no more in one frame.
 _TOKENS_A_FRAME = 4
 
@@ -23,16 +21,15 @@ def greedy(lattice: Lattice, kept: list[Path]) -> Search[list[Path]]:
     while frame < lattice.frames.stop:
         end = min(frame + ahead, lattice.frames.stop)
         log_probs = yield Ask(range(frame, end), [path.prefix] * (end - frame))
-        best = log_probs.argmax(-1)
-        said = np.flatnonzero(best)
-        if not len(said):
+        best = log_probs.argmax(-1).tolist()
+        row = next((row for row, token in enumerate(best) if token), None)
+        if row is None:
             frame, ahead = end, min(2 * ahead, _MOST)
             continue
-        first = int(said[0])
-        token, score = int(best[first]), path.score + float(log_probs[first, best[first]])
-        prefix = lattice.prefixes.extended(path.prefix, token)
-        path = Path(prefix, score, (frame + first, path.frames))
-        frame, ahead = frame + first + 1, _FEWEST
+        prefix = lattice.prefixes.extended(path.prefix, best[row])
+        score = path.score + float(log_probs[row, best[row]])
+        path = Path(prefix, score, (frame + row, path.frames))
+        frame, ahead = frame + row + 1, _FEWEST
     return [path]
 
 

@@ -52,17 +52,17 @@ class Scores:
 
     def __init__(self, prediction: Prediction, frames: Array, prefixes: Prefixes) -> None:
         self._prediction, self._frames, self._prefixes = prediction, frames, prefixes
-        start = prediction.start()
-        # Row 0 stands before the first token; prefix p has row p + 1.
-        self._known = np.zeros(1, bool)
-        self._arrays = [*start, np.zeros((1, frames.shape[-1]), np.float32)]
+        # What the network made of prefixes: states and outputs; row 0 stands before the first
+        # token. Searches name many prefixes that they never ask for.
+        self._arrays = [*prediction.start(), np.zeros((1, frames.shape[-1]), np.float32)]
+        self._rows: dict[int, int] = {}
 
-    def __call__(self, frames: Array, prefixes: Array) -> Array:
-        """(N,) rows of frames and (N,) prefixes -> (N, V)."""
-        self._grow()
+    def __call__(self, frames: Sequence[int], prefixes: Sequence[int]) -> Array:
+        """N rows of frames and N prefixes -> (N, V)."""
         heard = self._frames[frames]
-        if self._known[prefixes + 1].all():
-            return self._prediction.joint(heard, self._arrays[-1][prefixes + 1])
+        rows = [self._rows[prefix] for prefix in prefixes if prefix in self._rows]
+        if len(rows) == len(prefixes):
+            return self._prediction.joint(heard, self._arrays[-1][rows])
         # One call for all: reading a known prefix again costs less than a second call.
         return self._read(heard, prefixes)
 
@@ -72,27 +72,29 @@ class Scores:
 
     def keep(self, numbers: Sequence[int]) -> None:
         """Forget as `Prefixes.keep` does."""
-        self._grow()
-        rows = [0, *(number + 1 for number in numbers)]
-        self._known = self._known[rows]
-        self._arrays = [array[rows] for array in self._arrays]
+        known = [(new, self._rows[old]) for new, old in enumerate(numbers) if old in self._rows]
+        self._arrays = [array[[0, *(row for _, row in known)]] for array in self._arrays]
+        self._rows = {new: row for row, (new, _) in enumerate(known, 1)}
 
-    def _read(self, heard: Array, prefixes: Array) -> Array:
+    def _read(self, heard: Array, prefixes: Sequence[int]) -> Array:
         last, parent = self._prefixes.last, self._prefixes.parent
+        before = [self._rows[parent[p]] if p else 0 for p in prefixes]
         tokens = np.array([last[p] for p in prefixes], np.int64)
-        before = np.array([parent[p] + 1 if p else 0 for p in prefixes])
         states = [array[before] for array in self._arrays[:-1]]
         log_probs, outputs, new = self._prediction.step(heard, tokens, states)
-        for array, rows in zip(self._arrays, (*new, outputs), strict=True):
-            array[prefixes + 1] = rows
-        self._known[prefixes + 1] = True
+        pairs = {p: pair for pair, p in enumerate(prefixes) if p not in self._rows}
+        rows = range(len(self._rows) + 1, len(self._rows) + 1 + len(pairs))
+        self._rows.update(zip(pairs, rows, strict=True))
+        self._grow()
+        chosen = list(pairs.values())
+        for array, made in zip(self._arrays, (*new, outputs), strict=True):
+            array[rows.start : rows.stop] = made[chosen]
         return log_probs
 
     def _grow(self) -> None:
-        wanted = len(self._prefixes) + 1
-        if wanted > len(self._known):
-            more = max(wanted, 2 * len(self._known)) - len(self._known)
-            self._known = np.concatenate([self._known, np.zeros(more, bool)])
+        wanted, size = len(self._rows) + 1, len(self._arrays[-1])
+        if wanted > size:
+            more = max(wanted, 2 * size) - size
             self._arrays = [
                 np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)])
                 for array in self._arrays
@@ -113,12 +115,15 @@ def answer(searches: Sequence[Search[Result]], starts: Sequence[int], scores: Sc
         _advance(index, search, None, waiting, results)
     while waiting:
         asks = list(waiting.items())
-        frames = np.concatenate([np.asarray(ask.frames) + starts[i] for i, ask in asks])
-        found = scores(frames, np.concatenate([np.asarray(ask.prefixes) for _, ask in asks]))
-        ends = np.cumsum([len(ask.prefixes) for _, ask in asks])
         waiting = {}
-        for (index, _), rows in zip(asks, np.split(found, ends[:-1]), strict=True):
-            _advance(index, searches[index], rows, waiting, results)
+        found = scores(
+            [frame + starts[index] for index, ask in asks for frame in ask.frames],
+            [prefix for _, ask in asks for prefix in ask.prefixes],
+        )
+        end = 0
+        for index, ask in asks:
+            start, end = end, end + len(ask.prefixes)
+            _advance(index, searches[index], found[start:end], waiting, results)
     return results
 
 
