@@ -32,7 +32,7 @@ class EncoderBody(nn.Module):
         input_names: the graph's inputs, in the order of `forward`.
         states: names of what blocks remember: `keys_3` (B, L, 2D), keys and values of block 3;
             `conv_3` and `merge_3` (B, K-1, C), what its causal convolutions see. `past_` stands
-            before them in inputs. None where a block shortens its input, so nothing streams.
+            before them in inputs. Empty where a block shortens its input: then nothing streams.
         attending: numbers of the blocks that attend, and whether their positions are a table.
     """
 

@@ -16,7 +16,7 @@ import espnet_onnx as eo
 from espnet_onnx.errors import ModelError
 from espnet_onnx.layers.live_encoder import random_features
 
-from .standalone_body_graph import EncoderBody
+from .standalone_body_graph import KEYS, EncoderBody
 from .standalone_encoder_reference import BodyReference, subsampled
 from .standalone_input import conv_input
 
@@ -85,7 +85,7 @@ def _blocks(live: Any, least: int, rate: float) -> eo.Graph:
     reference = BodyReference(live, body)
     frames, rows = ("batch", "frames", None), ("batch", None, None)
     context = ("batch", "left_context", None)
-    states = {name: context if name.startswith("keys") else rows for name in body.states}
+    states = {name: context if name.startswith(KEYS) else rows for name in body.states}
     return eo.Graph(
         body,
         outputs=("encoder_out", "encoder_out_lengths", *body.states),
