@@ -19,10 +19,6 @@ from .scores import Ask, Search
 
 __all__ = ["best_first"]
 
-# Pairs asked for at once, where a frame alone needs fewer: most of what is alive says nothing and
-# is asked for in the next frames, too.
-_PAIRS = 16
-
 # (V,) log probabilities of a pair, and the best token but the blank.
 Row: TypeAlias = "tuple[Array, int]"
 
@@ -102,8 +98,11 @@ def _ask(
     known: dict[int, dict[int, Row]],
     read: set[int],
 ) -> Search[None]:
-    """Complete what is known of prefixes in this frame and, of those that were read, in others."""
-    more = _PAIRS // len(asked) if read.issuperset(asked) else 1
+    """Complete what is known of prefixes in this frame and, of those that were read, in others.
+
+    Most of what is alive says nothing, and is asked for in the next frames, too.
+    """
+    more = lattice.pairs // len(asked) if read.issuperset(asked) else 1
     frames = range(frame, min(frame + max(more, 1), lattice.frames.stop))
     read.update(asked)
     found = yield Ask([t for t in frames for _ in asked], asked * len(frames))

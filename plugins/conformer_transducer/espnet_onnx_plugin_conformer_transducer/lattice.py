@@ -13,7 +13,10 @@ from .paths import Path, best_tokens, ranked
 from .prefixes import Prefixes
 from .settings import TransducerDecoding
 
-__all__ = ["Lattice"]
+__all__ = ["PAIRS", "Lattice"]
+
+# So many cost a network little more than one.
+PAIRS = 16
 
 
 @attrs.frozen
@@ -24,6 +27,8 @@ class Lattice:
         frames: their numbers in the utterance.
         fusion: the language model's scores; None without one.
         blanks: (first blank, frames of each blank), of a model with several.
+        pairs: of a frame and a prefix, worth asking for at once; fewer where other utterances are
+            decoded beside this one.
     """
 
     frames: range
@@ -31,6 +36,7 @@ class Lattice:
     settings: TransducerDecoding
     fusion: Fusion | None = None
     blanks: tuple[int, tuple[int, ...]] = (0, (1,))
+    pairs: int = PAIRS
 
     @property
     def beam(self) -> int:

@@ -21,7 +21,7 @@ from .best_first import best_first
 from .expanding import adaptive_expansion, step_constrained
 from .fusion import Fusion
 from .greedy import greedy, multi_blank_greedy
-from .lattice import Lattice
+from .lattice import PAIRS, Lattice
 from .paths import Path
 from .prefixes import Prefixes
 from .scores import Scores, Search, answer
@@ -106,6 +106,7 @@ class TransducerSearch:
         prefixes = Prefixes(self.blank)
         scores = Scores(self.prediction, frames.reshape(-1, frames.shape[-1]), prefixes)
         search, lattice = self._search(settings), self._lattice(settings, prefixes)
+        lattice = attrs.evolve(lattice, pairs=PAIRS // len(frames))
         searches = [
             search(attrs.evolve(lattice, frames=range(length))) for length in encoded.lengths
         ]
