@@ -56,7 +56,7 @@ def transcribe(
     ctc_weight: float | None = typer.Option(None, help="Weight of CTC against attention, 0 to 1."),
     nbest: int | None = typer.Option(None, help="Hypotheses to return (json)."),
     search: str | None = typer.Option(
-        None, help="beam; by CTC alone greedy, time_sync; transducers: tsd, maes, ..."
+        None, help="beam; by CTC alone greedy, time_sync; of transducers tsd, maes and others."
     ),
     setting: list[str] = Set,
     batch_size: int = typer.Option(

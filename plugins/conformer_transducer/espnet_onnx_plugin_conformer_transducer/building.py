@@ -6,7 +6,6 @@ for all: the next model of a process without an `input_conf` would have those of
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +18,14 @@ HOME = "espnet2.asr_transducer.encoder.encoder"
 
 @contextmanager
 def untouched_defaults() -> Iterator[None]:
-    """Let `Encoder` write into copies."""
+    """Let `Encoder` write into dicts that begin as empty as those of its signature."""
     module: Any = sys.modules.get(HOME)
     if module is None:  # another task is being built
         yield
         return
     constructor = module.Encoder.__init__
     original = constructor.__defaults__
-    constructor.__defaults__ = copy.deepcopy(original)
+    constructor.__defaults__ = tuple({} if isinstance(d, dict) else d for d in original)
     try:
         yield
     finally:
