@@ -139,3 +139,9 @@ def test_the_command(folder: Path, asr: Any, capsys: pytest.CaptureFixture[str])
 def test_a_search_that_needs_the_whole_is_refused(asr: Any) -> None:
     with pytest.raises(InputError, match="search=alsd needs whole recordings: give default, tsd"):
         asr.stream(search="alsd")
+
+
+@pytest.mark.parametrize("name", ["decoding_window", "left_context"])
+def test_options_of_chunks_are_refused_by_blocks(asr: Any, name: str) -> None:
+    with pytest.raises(InputError, match=f"{name}=40 is for encoders that take chunks"):
+        asr.stream(**{name: 40})
