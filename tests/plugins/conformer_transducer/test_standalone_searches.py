@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from espnet2.asr_transducer.joint_network import JointNetwork
 from espnet2.lm.seq_rnn_lm import SequentialRNNLM
 
 from espnet_onnx.errors import InputError
+from espnet_onnx.parts.streaming_settings import Streaming
 from espnet_onnx.roles import Encoded
 from espnet_onnx_plugin_conformer_transducer.settings import StandaloneDecoding
 from espnet_onnx_plugin_conformer_transducer.standalone_searcher import StandaloneSearch
@@ -114,6 +116,27 @@ def test_language_model(search: str) -> None:
         (one,), (two,) = (ours(nets, lm, **s)(heard) for s in (settings, plain))
         other += [h.score for h in one.hypotheses] != [h.score for h in two.hypotheses]
     assert other
+
+
+@pytest.mark.parametrize("search", ["default", "tsd", "maes"])
+def test_a_stream_with_a_language_model(search: str) -> None:
+    """Every chunk goes on from where ESPnet's search goes on."""
+    lm, settings = language_model(), {"beam_size": 4, "lm_weight": 0.7}
+    for seed in range(3):
+        nets, heard = networks(seed), encoded(seed).out[0]
+        espnets = BeamSearchTransducer(
+            nets.decoder, nets.joint_network, lm=lm, search_type=search, **settings
+        )
+        searcher = StandaloneSearch(nets, LanguageModel(lm), blank=0, vocab_size=V, durations=())
+        stream = searcher.stream(StandaloneDecoding(search=search, **settings), Streaming())
+        for begin, end in itertools.pairwise((0, 4, 5, 11, T)):
+            wanted = espnets(torch.from_numpy(heard[begin:end]), is_final=False)
+            stream.push(heard[begin:end], last=end == T)
+            found = sorted((h.tokens, h.score) for h in stream.running)
+            alive = sorted((tuple(h.yseq[1:]), float(h.score)) for h in wanted)
+            assert [tokens for tokens, _ in found] == [tokens for tokens, _ in alive]
+            scores = [score for _, score in found]
+            np.testing.assert_allclose(scores, [score for _, score in alive], rtol=0, atol=1e-4)
 
 
 def test_a_batch_finds_what_each_finds_alone_in_fewer_calls() -> None:
