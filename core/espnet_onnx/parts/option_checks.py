@@ -16,7 +16,7 @@ from ..errors import InputError
 __all__ = ["WIDEST", "beam", "finite", "needs", "one_of", "refused", "share", "switch", "whole"]
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
-# Beams far beyond use, which take all memory there is, are slips of the pen.
+# Beams and contexts far beyond use, which take all memory there is, are slips of the pen.
 WIDEST = 10_000
 
 
@@ -34,22 +34,22 @@ def needs(scorer: str, name: str, weight: float) -> InputError:
     )
 
 
-def whole(smallest: int, kind: str = "decoding") -> Check:
-    """A whole number from `smallest` on."""
+def whole(smallest: int, kind: str = "decoding", most: float = math.inf) -> Check:
+    """A whole number from `smallest` on, and at most `most`."""
 
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
             wanted = f"a whole number of at least {smallest}"
             raise refused(attribute.name, value, wanted, kind)
+        if value > most:
+            raise refused(attribute.name, value, f"a whole number of at most {most}", kind)
 
     return check
 
 
 def beam(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     """A number of hypotheses."""
-    whole(1)(_, attribute, value)
-    if value > WIDEST:
-        raise refused(attribute.name, value, f"a whole number of at most {WIDEST}")
+    whole(1, most=WIDEST)(_, attribute, value)
 
 
 def finite(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:

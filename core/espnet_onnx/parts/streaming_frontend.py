@@ -13,7 +13,7 @@ import numpy as np
 from ..roles import Frontend, Transform
 from ..types import Array
 
-__all__ = ["StreamingFrontend"]
+__all__ = ["StreamingFrontend", "features"]
 
 
 class StreamingFrontend:
@@ -51,13 +51,15 @@ class StreamingFrontend:
             return None
         if last:
             samples = np.pad(samples, (0, max(0, self._shortest - len(samples))))
-            return self._features(samples)[:, begin:]
-        feats = self._features(samples[: frames * self._hop])
+            return features(self._frontend, self._normalize, samples)[:, begin:]
+        feats = features(self._frontend, self._normalize, samples[: frames * self._hop])
         self._samples = samples[len(samples) - kept - rest :]
         return feats[:, begin : feats.shape[1] - self._edge]
 
-    def _features(self, samples: Array) -> Array:
-        feats, lengths = self._frontend(samples[None], np.array([len(samples)], np.int64))
-        for transform in self._normalize:
-            feats, lengths = transform(feats, lengths)
-        return feats[:, : lengths[0]]
+
+def features(frontend: Frontend, normalize: Sequence[Transform], samples: Array) -> Array:
+    """(S,) of a window -> (1, T, D); what normalises whole utterances takes it for one."""
+    feats, lengths = frontend(samples[None], np.array([len(samples)], np.int64))
+    for transform in normalize:
+        feats, lengths = transform(feats, lengths)
+    return feats[:, : lengths[0]]

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs.validators import optional
 
-from .option_checks import refused, switch, whole
+from .option_checks import WIDEST, refused, switch, whole
 
 __all__ = ["Streaming"]
 
@@ -59,7 +59,9 @@ class Streaming:
     decoder_text_length_limit: int = attrs.field(default=0, validator=whole(0, _KIND))
     incremental_decode: bool = attrs.field(default=False, validator=switch(_KIND))
     decoding_window: int | None = attrs.field(default=None, validator=optional(whole(1, _KIND)))
-    left_context: int | None = attrs.field(default=None, validator=optional(whole(0, _KIND)))
+    left_context: int | None = attrs.field(
+        default=None, validator=optional(whole(0, _KIND, WIDEST))
+    )
     segment: float = attrs.field(default=20.0, validator=_seconds)
     longest_segment: float = attrs.field(default=30.0, validator=_seconds)
     pause: float = attrs.field(default=0.3, validator=_seconds)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from espnet_onnx.errors import InputError
+from espnet_onnx.parts.streaming_frontend import features
 from espnet_onnx.roles import Frontend, Transform
 from espnet_onnx.types import Array
 
@@ -106,7 +107,7 @@ class ChunkStream:
             frames, rest = divmod(len(samples) - self._overlap, self._step)
             self._before = samples[len(samples) - self._overlap - rest :]
             samples = samples[: self._overlap + frames * self._step]
-        feats = self._transformed(samples)
+        feats = features(self._frontend, self._normalize, samples)
         end = feats.shape[1] - self._trim
         if self._feats is None:
             feats = feats[:, :end]
@@ -115,12 +116,6 @@ class ChunkStream:
             feats = np.concatenate((self._feats, feats), axis=1)
         self._feats = feats[:, -(2 * self._encoder.factor + 3) :]
         return feats
-
-    def _transformed(self, samples: Array) -> Array:
-        feats, lengths = self._frontend(samples[None], np.array([len(samples)], np.int64))
-        for transform in self._normalize:
-            feats, lengths = transform(feats, lengths)
-        return feats[:, : lengths[0]]
 
     def _check(self, window: int) -> None:
         """A first chunk has the fewest features; two of the frames made of them are dropped."""

@@ -175,6 +175,7 @@ def test_the_command(causal: Path, samples: Array, capsys: pytest.CaptureFixture
         ({"decoding_window": 20}, "give at least 60"),
         ({"decoding_window": 0}, "at least 1"),
         ({"left_context": -1}, "at least 0"),
+        ({"left_context": 10**12}, "at most 10000"),
         ({"search": "alsd"}, "give default, tsd, maes"),
     ],
 )
